@@ -1,0 +1,5 @@
+//go:build !(amd64 || arm64 || 386)
+
+package cpu
+
+func pause(uint32) {}
