@@ -2,14 +2,14 @@ package cpu
 
 import "sync/atomic"
 
-// Publish stores v in p and makes everything this goroutine stored before
-// visible to whoever reads v from p with an atomic load: a release store. It
-// is the cheap half of a pair whose other half is p.Load (acquire).
+// Publish stores v in p as a release: the loads and stores this goroutine made
+// before it happen before whatever a goroutine does after p.Load gave it v.
 //
 // It is not sequentially consistent: a load that follows it may take its value
 // before the store is visible (store buffering). Where that matters, as between
 // announcing oneself and looking at what others announced, use p.Store.
 //
-// Only one goroutine may write p at a time, and none may use p.Add, p.Swap or
-// p.CompareAndSwap while another publishes.
+// While one goroutine publishes in p no other may write p by any means: on amd64
+// the store would not exclude another's p.Add or p.CompareAndSwap. The writer may
+// change if something else orders the old one before the new.
 func Publish(p *atomic.Uint64, v uint64) { publish(p, v) }

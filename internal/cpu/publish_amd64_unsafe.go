@@ -9,19 +9,24 @@ import (
 
 // publish is one MOV. Why that is a release store:
 //
-//   - The processor. amd64 stores become visible in program order, and no store
-//     passes an earlier load (Intel SDM volume 3, 10.2.2; AMD APM volume 2, 7.2).
-//     An aligned 8-byte store is never seen in part (SDM volume 3, 10.1.1).
-//   - The compiler. It gives no promise in words, so a test reads the code it
-//     made. Every store and every load takes the memory state that the store
-//     before it left, and a block's stores form one chain of such states, so
-//     none changes place with another, and a load stays before the next store.
-//     It may drop a store that a later one overwrites with no load between, which
-//     leaves the later, complete one.
+//   - The processor. Stores become visible in program order, and none passes an
+//     earlier load (Intel SDM volume 3, Memory Ordering in P6 and More Recent
+//     Processor Families; AMD APM volume 2, Multiprocessor Memory Access
+//     Ordering). An aligned eight-byte store is never seen in part (SDM volume 3,
+//     Guaranteed Atomic Operations).
+//   - The compiler. It promises nothing in words, so a test reads the code it
+//     made. In its intermediate form each store takes the memory state that the
+//     store before it left, and each load the one it reads from; one state is
+//     live at a time, so no store changes place with another and no load moves
+//     below the next store. What it may do is drop a store that a later one
+//     overwrites with no load between, which leaves the later and complete one.
 //
-// The Go memory model calls the pair a data race, since one side is not
-// atomic: hence the race build and the ferrule_strict build use atomic.Store,
-// an XCHG that costs thirty times as much on a line two processors share.
+// The Go memory model calls the pair of this store and an atomic load a data
+// race: hence builds with -race or the tag ferrule_strict use atomic.Store. That
+// is an XCHG, and costs thirty times as much on a line two processors share.
 func publish(p *atomic.Uint64, v uint64) {
 	*(*uint64)(unsafe.Pointer(p)) = v
 }
+
+// The value is all there is to an atomic.Uint64, and so it is where p points.
+var _ [8]byte = [unsafe.Sizeof(atomic.Uint64{})]byte{}

@@ -1,0 +1,91 @@
+package spinlock_test
+
+import (
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ferrule-go/ferrule/spinlock"
+)
+
+// In a bubble the clock moves by what is slept and by nothing else.
+func slept(f func()) time.Duration {
+	start := time.Now()
+	f()
+	return time.Since(start)
+}
+
+func TestLostNeverSleeps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var b spinlock.Backoff
+		require.Zero(t, slept(func() {
+			for range 10_000 {
+				b.Lost()
+			}
+		}))
+	})
+}
+
+func TestWaitSleepsLateAndBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var b spinlock.Backoff
+		require.Zero(t, slept(func() {
+			for range 1000 {
+				b.Wait()
+			}
+		}), "the first waits spin and yield")
+
+		for slept(b.Wait) == 0 {
+		}
+		want := 16 * time.Microsecond
+		for range 20 {
+			want = min(2*want, 1024*time.Microsecond)
+			require.Equal(t, want, slept(b.Wait))
+		}
+
+		b.Reset()
+		require.Zero(t, slept(b.Wait), "Reset begins anew")
+	})
+}
+
+// A loss says nothing of how long a wait will last, so it must not lengthen one.
+func TestLostDoesNotLengthenWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var b spinlock.Backoff
+		for range 10_000 {
+			b.Lost()
+		}
+		require.Zero(t, slept(b.Wait))
+	})
+}
+
+// With one processor the goroutine that is waited for cannot run until Wait
+// lets it. The scheduler may prefer the waiter once, and then no more.
+func TestWaitYieldsAtOnceOnOneProcessor(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	for range 1000 {
+		var done atomic.Bool
+		go done.Store(true)
+
+		var b spinlock.Backoff
+		waits := 0
+		for ; !done.Load(); waits++ {
+			b.Wait()
+		}
+		require.LessOrEqual(t, waits, 3)
+	}
+}
+
+func TestBackoffDoesNotAllocate(t *testing.T) {
+	require.Zero(t, testing.AllocsPerRun(10, func() {
+		var b spinlock.Backoff
+		for range 1010 { // into the sleeps
+			b.Lost()
+			b.Wait()
+		}
+	}))
+}
