@@ -1,0 +1,64 @@
+package nictest
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/ferrule-go/ferrule/nicring"
+)
+
+// WaitInterrupt returns when the interrupt wire has been raised since the last
+// call returned, or is still raised; or with ctx.Err(); or with an error that
+// wraps nicring.ErrRemoved. The wire is raised while ICR holds a cause that IMS
+// enables. It interrupts once for each call, as a UIO device's does: a driver
+// that does not read ICR gets the same interrupt again.
+//
+// At most one goroutine at a time should wait: an interrupt wakes one.
+func (c *Card) WaitInterrupt(ctx context.Context) error {
+	c.mu.Lock()
+	c.armed = true
+	c.interrupt()
+	c.mu.Unlock()
+	select {
+	case <-c.removed:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-c.irq:
+		return nil
+	}
+	return fmt.Errorf("nictest: wait for an interrupt of %s: %w", c, nicring.ErrRemoved)
+}
+
+// causes is ICR, with INT_ASSERTED as the wire is.
+func (c *Card) causes() uint32 {
+	if c.icr&c.ims != 0 {
+		return c.icr | intRaised
+	}
+	return c.icr
+}
+
+// raise records causes of an interrupt.
+func (c *Card) raise(causes uint32) {
+	c.icr |= causes & intAll
+	c.interrupt()
+}
+
+// acknowledge takes causes back, and masks those of IAM if so configured.
+func (c *Card) acknowledge(causes uint32) {
+	if c.icr&c.ims != 0 && c.has(regCTRLEXT, ctrlExtIAME) {
+		c.ims &^= c.reg(regIAM)
+	}
+	c.icr &^= causes
+}
+
+// interrupt passes on the wire's state to whoever waits.
+func (c *Card) interrupt() {
+	if !c.armed || c.icr&c.ims == 0 {
+		return
+	}
+	c.armed = false
+	select {
+	case c.irq <- struct{}{}:
+	default: // one is there that nobody has waited for
+	}
+}

@@ -1,0 +1,145 @@
+package nictest
+
+import (
+	"encoding/binary"
+	"math/bits"
+)
+
+// A legacy transmit descriptor: the bits of its third quarter, and DD in its
+// last.
+const (
+	txLength  = 0xFFFF
+	txCSO     = 0xFF << 16
+	txEOP     = 1 << 24
+	txIFCS    = 1 << 25
+	txIC      = 1 << 26
+	txRS      = 1 << 27
+	txReserve = 1 << 28
+	txDEXT    = 1 << 29
+	txVLE     = 1 << 30
+
+	txDD = 1 << 0
+
+	maxTx = 16 << 10 // bytes a descriptor may point to
+)
+
+// txReady reports whether a transmit descriptor can be fetched.
+func (c *Card) txReady() bool {
+	return c.tx.bound && c.tx.head != c.tx.tail && c.has(regTCTL, tctlEN) && c.has(regTARC0, tarcEN) &&
+		(c.linkUp || c.loopback()) && !c.faults.TxStuck && c.mayAccess()
+}
+
+// loopback reports whether what the card transmits comes back to it inside the
+// MAC.
+func (c *Card) loopback() bool { return c.reg(regRCTL)&rctlLBM == rctlLBMMAC }
+
+// fetch reads transmit descriptors until the transmit part of the packet buffer
+// is full, and returns how many.
+func (c *Card) fetch() (fetched int) {
+	limit := int(c.reg(regPBA)>>16) << 10
+	for len(c.out) < limit && c.txReady() {
+		c.fetchOne()
+		fetched++
+	}
+	if fetched > 0 && c.tx.head == c.tx.tail {
+		c.raise(intTXQE)
+	}
+	return fetched
+}
+
+func (c *Card) fetchOne() {
+	i := c.tx.head
+	c.verify(&c.tx, i)
+	at := c.tx.at(i)
+	bus, cmd, last := c.load64(at), c.load32(at+8), c.load32(at+12)
+	size := int(cmd & txLength)
+	var data []byte
+	if from, ok := c.mem.find(bus, size); ok {
+		data = c.mem.bytes[from : from+size]
+	} else if c.opts.Lax {
+		c.violate("TX descriptor %d: %s", i, c.mem.whyNot(bus, size))
+	}
+	switch {
+	case cmd&txEOP == 0:
+		c.partial = append(c.partial, data...)
+	case len(c.partial) == 0:
+		c.transmit(data)
+	default:
+		c.partial = append(c.partial, data...)
+		c.transmit(c.partial)
+		c.partial = c.partial[:0]
+	}
+	c.tx.head = c.tx.next(i)
+	if cmd&txRS != 0 {
+		c.finish(writeback{&c.tx, i, uint64(last | txDD)})
+		c.raise(intTXDW | intTXQ0)
+	}
+}
+
+// transmit puts a frame on its way and counts it.
+func (c *Card) transmit(frame []byte) {
+	if len(frame) == 0 || len(frame) > maxLong {
+		return
+	}
+	pad := 0
+	if c.has(regTCTL, tctlPSP) {
+		pad = max(minFrame-len(frame), 0)
+	}
+	start := len(c.out)
+	c.out = binary.LittleEndian.AppendUint16(c.out, uint16(len(frame)+pad))
+	c.out = append(c.out, frame...)
+	c.out = append(c.out, zeros[:pad]...)
+	frame = c.out[start+2:]
+
+	size := len(frame) + fcsSize
+	c.count(regTPT)
+	c.addOctets(regTOTL, size)
+	c.count(regGPTC)
+	c.addOctets(regGOTCL, size)
+	c.countSize(regPTC64, size)
+	if isGroup(frame) && len(frame) >= minAddressed {
+		c.count(groupCounter(frame, regBPTC, regMPTC))
+	}
+	if c.loopback() {
+		c.out = c.out[:start]
+		c.arrive(frame)
+	}
+}
+
+var zeros [minFrame]byte
+
+// groupCounter returns the counter that a frame to a group belongs to.
+func groupCounter(frame []byte, broadcast, multicast uint32) uint32 {
+	if isBroadcast(frame) {
+		return broadcast
+	}
+	return multicast
+}
+
+// count adds one to a counter, which sticks at all ones.
+func (c *Card) count(counter uint32) {
+	if n := &c.regs[counter/4]; *n != 0xFFFFFFFF {
+		*n++
+	}
+}
+
+// addOctets adds to a counter of two registers.
+func (c *Card) addOctets(low uint32, n int) {
+	sum := uint64(c.reg(low+4))<<32 | uint64(c.reg(low))
+	if sum += uint64(n); sum < uint64(n) {
+		sum = ^uint64(0)
+	}
+	c.regs[low/4], c.regs[low/4+1] = uint32(sum), uint32(sum>>32)
+}
+
+// countSize counts a frame by its size, FCS included, in the first of six
+// counters, which is for 64 octets, or in one of the others, for those up to
+// 127, 255, 511, 1023, and above.
+func (c *Card) countSize(first uint32, size int) {
+	switch {
+	case size == 64:
+		c.count(first)
+	case size > 64:
+		c.count(first + 4*uint32(min(bits.Len(uint(size/64)), 5)))
+	}
+}
