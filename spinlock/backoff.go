@@ -23,8 +23,8 @@ import (
 // Ownership. A Backoff belongs to one loop of one goroutine and lives on its
 // stack. The zero value is ready.
 type Backoff struct {
-	losses uint32 // calls of Lost since the last Reset, up to lastLoss
-	waits  uint32 // calls of Wait since the last Reset, up to lastWait
+	losses uint32 // calls of Lost, up to lastLoss
+	waits  uint32 // calls of Wait since the last Lost, up to lastWait
 }
 
 // How Wait goes on, in calls.
@@ -47,10 +47,12 @@ const (
 )
 
 // Lost is to be called after losing a race, such as a CompareAndSwap that
-// failed: it pauses briefly, twice as long each time up to 32 pauses.
+// failed: it pauses briefly, twice as long each time up to 32 pauses. What was
+// waited for has happened, so the next Wait is a first one again.
 func (b *Backoff) Lost() {
 	cpu.Pause(1 << b.losses)
 	b.losses = min(b.losses+1, lastLoss)
+	b.waits = 0
 }
 
 // Wait is to be called when only another goroutine can end the wait: for a

@@ -2,6 +2,7 @@ package spinlock_test
 
 import (
 	"fmt"
+	"sync"
 	"sync/atomic"
 
 	"github.com/ferrule-go/ferrule/spinlock"
@@ -38,4 +39,23 @@ func ExampleBackoff_Lost() {
 	raise(2)
 	fmt.Println(highest.Load())
 	// Output: 3
+}
+
+// A Mutex beside the words it guards.
+func ExampleMutex() {
+	var account struct {
+		spinlock.Mutex
+		balance int
+	}
+	var done sync.WaitGroup
+	for range 100 {
+		done.Go(func() {
+			account.Lock()
+			account.balance++
+			account.Unlock()
+		})
+	}
+	done.Wait()
+	fmt.Println(account.balance)
+	// Output: 100
 }

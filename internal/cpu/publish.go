@@ -3,13 +3,10 @@ package cpu
 import "sync/atomic"
 
 // Publish stores v in p as a release: the loads and stores this goroutine made
-// before it happen before whatever a goroutine does after p.Load gave it v.
+// before it happen before whatever a goroutine does after an atomic operation on
+// p gave it v.
 //
 // It is not sequentially consistent: a load that follows it may take its value
 // before the store is visible (store buffering). Where that matters, as between
 // announcing oneself and looking at what others announced, use p.Store.
-//
-// While one goroutine publishes in p no other may write p by any means: on amd64
-// the store would not exclude another's p.Add or p.CompareAndSwap. The writer may
-// change if something else orders the old one before the new.
 func Publish(p *atomic.Uint64, v uint64) { publish(p, v) }
