@@ -23,12 +23,12 @@ func TestRegistersAreLittleEndianWords(t *testing.T) {
 
 func TestMisusePanics(t *testing.T) {
 	mem := make([]byte, 16)
-	w := mmio.NewWindow(mem[:14])
+	w := mmio.NewWindow(mem[:15])
 	for offset, text := range map[uint32]string{
-		2:          "mmio: register at offset 0x2: want a multiple of 4 in a window of 0xe bytes",
-		12:         "mmio: register at offset 0xc: want a multiple of 4 in a window of 0xe bytes",
-		16:         "mmio: register at offset 0x10: want a multiple of 4 in a window of 0xe bytes",
-		0xFFFFFFFC: "mmio: register at offset 0xfffffffc: want a multiple of 4 in a window of 0xe bytes",
+		2:          "mmio: register at offset 0x2: want a multiple of 4 in a window of 0xf bytes",
+		12:         "mmio: register at offset 0xc: want a multiple of 4 in a window of 0xf bytes",
+		16:         "mmio: register at offset 0x10: want a multiple of 4 in a window of 0xf bytes",
+		0xFFFFFFFC: "mmio: register at offset 0xfffffffc: want a multiple of 4 in a window of 0xf bytes",
 	} {
 		require.PanicsWithValue(t, text, func() { w.Read32(offset) })
 		require.PanicsWithValue(t, text, func() { w.Write32(offset, 1) })
