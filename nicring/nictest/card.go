@@ -34,16 +34,17 @@ import (
 // within each doorbell.
 type Options struct {
 	Name string      // what String returns; "nictest" if empty
-	MAC  nicring.MAC // in the NVM; 02:00:00:00:00:01 if zero
-	NVM  []uint16    // the NVM whole, in place of one made up around MAC
+	MAC  nicring.MAC // the address in the NVM; 02:00:00:00:00:01 if zero
+	NVM  []uint16    // what the NVM holds, in place of one made up around MAC
 
 	// Lax leaves out every check that takes time on the way of a packet, for
 	// benchmarks.
 	Lax bool
 
-	// Deferred makes a doorbell leave a note only: the work is done by Step or
-	// Run. Without it the card works within the call that gives it work, so
-	// that everything happens in one order.
+	// Deferred makes a doorbell leave a note only: Step or Run do the work.
+	// Without it the card works within the doorbell, so that everything happens
+	// in one order. A frame that arrives is stored at once either way, where
+	// descriptors were handed over before.
 	Deferred bool
 }
 
@@ -117,7 +118,7 @@ func (n *countdown) tick() bool {
 
 // New makes a card in a slot of a machine whose memory is mem. It is powered on:
 // its link has a partner, and it may not yet access memory. It panics if NVM is
-// longer than the card's 2048 words.
+// longer than the 1024 words the card has.
 func New(mem *Memory, opts Options) *Card {
 	if opts.Name == "" {
 		opts.Name = "nictest"
@@ -126,7 +127,7 @@ func New(mem *Memory, opts Options) *Card {
 		opts.MAC = nicring.MAC{0: 2, 5: 1}
 	}
 	if len(opts.NVM) > nvmWords {
-		panic(fmt.Sprintf("nictest: NVM of %d words: the card holds %d", len(opts.NVM), nvmWords))
+		panic(fmt.Sprintf("nictest: NVM of %d words: the card has %d", len(opts.NVM), nvmWords))
 	}
 	c := &Card{
 		mem:     mem,
@@ -136,8 +137,8 @@ func New(mem *Memory, opts Options) *Card {
 		removed: make(chan struct{}),
 		irq:     make(chan struct{}, 1),
 		kick:    make(chan struct{}, 1),
-		rx:      ring{name: "RX", bal: regRDBAL},
-		tx:      ring{name: "TX", bal: regTDBAL},
+		rx:      ring{name: "RX", bal: regRDBAL, control: regRCTL, enable: rctlEN},
+		tx:      ring{name: "TX", bal: regTDBAL, control: regTCTL, enable: tctlEN},
 	}
 	if c.nvm == nil {
 		c.nvm = makeNVM(opts.MAC)
@@ -200,8 +201,8 @@ func (c *Card) SetBusMaster(on bool) error {
 		c.resetting = 0 // this configuration cycle took longer than a reset
 	}
 	if on && !c.busMaster {
-		c.checkStale(&c.rx, regRCTL, rctlEN)
-		c.checkStale(&c.tx, regTCTL, tctlEN)
+		c.checkStale(&c.rx)
+		c.checkStale(&c.tx)
 	}
 	c.busMaster = on
 	c.refused = false
@@ -240,15 +241,14 @@ func (c *Card) reset() {
 			c.regs[(r.offset+n*r.stride)/4] = r.reset
 		}
 	}
-	c.icr, c.ims = 0, 0
 	c.autoRead, c.nvmRead, c.quiescing = settle, 0, 0
 	c.rx.reset()
 	c.tx.reset()
 	c.fifo.reset(rxPacketBuffer)
 	c.bufSize = bufferSize(0)
 	c.partial, c.out = c.partial[:0], c.out[:0]
-	c.held = c.held[:0]
 	c.updateLink()
+	c.icr, c.ims = 0, 0
 }
 
 // reg returns what a register holds.
@@ -374,7 +374,7 @@ func (c *Card) writeCTRL(v uint32) {
 	if v&ctrlMasterDisable != 0 && !c.has(regCTRL, ctrlMasterDisable) {
 		c.quiescing = settle
 	}
-	c.regs[regCTRL/4] = v
+	c.regs[regCTRL/4] = v &^ ctrlPHYRST // clears itself
 	c.updateLink()
 	c.wake()
 }

@@ -68,6 +68,7 @@ const (
 	ctrlSLU           = 1 << 6
 	ctrlSpeed1000     = 2 << 8
 	ctrlRST           = 1 << 26
+	ctrlPHYRST        = 1 << 31
 
 	statusFD        = 1 << 0
 	statusLU        = 1 << 1
@@ -86,6 +87,7 @@ const (
 	ctrlExtIAME  = 1 << 27
 
 	rctlEN     = 1 << 1
+	rctlSBP    = 1 << 2
 	rctlUPE    = 1 << 3
 	rctlMPE    = 1 << 4
 	rctlLPE    = 1 << 5
@@ -99,6 +101,7 @@ const (
 	rctlVFE    = 1 << 18
 	rctlBSEX   = 1 << 25
 	rctlSECRC  = 1 << 26
+	rctlFLXBUF = 0xF << 27
 
 	tctlEN  = 1 << 1
 	tctlPSP = 1 << 3
@@ -161,7 +164,7 @@ var registers = []register{
 	{offset: regIMS, name: "IMS", bits: intAll},
 	{offset: regIMC, name: "IMC", bits: 0xFFFFFFFF, access: writeOnly},
 	{offset: regIAM, name: "IAM", bits: 0xFFFFFFFF},
-	{offset: regRCTL, name: "RCTL", bits: 0x7EDFBFFE, missing: 1<<2 | rctlDTYP | rctlVFE},
+	{offset: regRCTL, name: "RCTL", bits: 0x7EDFBFFE, missing: rctlSBP | rctlDTYP | rctlVFE | rctlFLXBUF},
 	{offset: 0x0170, name: "FCTTV", bits: 0xFFFF},
 	{offset: regTCTL, name: "TCTL", bits: 0x7DFFFFFA},
 	{offset: 0x0410, name: "TIPG", bits: 0x3FFFFFFF, reset: 8 | 8<<10 | 6<<20},

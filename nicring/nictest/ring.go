@@ -10,6 +10,7 @@ const descSize = 16
 type ring struct {
 	name              string
 	bal               uint32 // offset of RDBAL or TDBAL; the other registers follow
+	control, enable   uint32 // the bit of RCTL or TCTL that lets it work
 	bound             bool   // base and n are what the registers say
 	base              int    // where in memory descriptor 0 is
 	n                 uint32 // descriptors
@@ -104,6 +105,9 @@ func (c *Card) setTail(r *ring, v uint32) {
 		}
 	}
 	r.tail = v
+	if c.has(r.control, r.enable) {
+		c.mayAccess() // a card reads descriptors ahead
+	}
 	c.wake()
 }
 

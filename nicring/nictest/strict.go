@@ -3,6 +3,7 @@ package nictest
 import (
 	"fmt"
 	"hash/maphash"
+	"slices"
 )
 
 // Violations lists what the driver has done that it must not, oldest first:
@@ -20,7 +21,7 @@ import (
 func (c *Card) Violations() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	all := append([]string(nil), c.violations...)
+	all := slices.Clone(c.violations)
 	if c.unlisted > 0 {
 		all = append(all, fmt.Sprintf("and %d more", c.unlisted))
 	}
@@ -239,9 +240,10 @@ func (c *Card) disown(r *ring) {
 	}
 }
 
-// disownSlots gives back the descriptors. Those not yet used must be as they
-// were handed over.
+// disownSlots gives back the descriptors, and no more is said of them. Those
+// not yet used must be as they were handed over.
 func (c *Card) disownSlots(r *ring) {
+	c.held = slices.DeleteFunc(c.held, func(w writeback) bool { return w.r == r })
 	if !r.bound || c.opts.Lax {
 		return
 	}
@@ -254,8 +256,8 @@ func (c *Card) disownSlots(r *ring) {
 }
 
 // checkStale looks for descriptors from before bus mastering was off.
-func (c *Card) checkStale(r *ring, control, enable uint32) {
-	if r.bound && c.has(control, enable) && r.head != r.tail {
+func (c *Card) checkStale(r *ring) {
+	if r.bound && c.has(r.control, r.enable) && r.head != r.tail {
 		c.violate("bus mastering on while %s is enabled and owns descriptors from before it was off", r.name)
 	}
 }

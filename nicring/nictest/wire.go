@@ -37,7 +37,7 @@ func (c *Card) Deliver(frame []byte) {
 	defer c.mu.Unlock()
 	if c.linkUp {
 		c.arrive(frame)
-		c.wake()
+		c.drain()
 	}
 }
 
@@ -47,7 +47,7 @@ func (c *Card) deliver(batch []byte) {
 	defer c.mu.Unlock()
 	if c.linkUp {
 		each(batch, c.arrive)
-		c.wake()
+		c.drain()
 	}
 }
 
@@ -87,8 +87,8 @@ func (c *Card) updateLink() {
 	}
 }
 
-// Step does all the work there is, and returns how many descriptors it worked
-// on. It is for a Deferred card; another has done it already.
+// Step does the work that doorbells have left, and returns how many descriptors
+// it worked on. It is for a Deferred card; another has done it already.
 func (c *Card) Step() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
