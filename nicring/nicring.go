@@ -1,53 +1,111 @@
-// Package nicring is the descriptor ring and what every network card offers
-// through it: ports with receive and transmit queues.
+// Package nicring is what every network card offers a program that drives it
+// without the kernel's stack: ports with receive and transmit queues, and
+// beneath them the descriptor ring that a driver shares with its card.
+//
+// It knows no card and no operating system. A driver, as in e1000e, makes a Port of a
+// card; the card's registers and memory come from uio, or from nictest.
 package nicring
 
 import (
+	"context"
 	"errors"
+	"fmt"
+	"time"
 
 	"github.com/ferrule-go/ferrule/pktbuf"
 )
 
-// ErrRemoved is wrapped by the errors of a port whose card no longer answers.
+// ErrRemoved is wrapped by every error that means that the card is no longer
+// there. Its buffers are safe: Close the port as usual.
 var ErrRemoved = errors.New("card removed")
 
-// A Port is one network card, opened.
+// A Port is one card, opened.
+//
+// Its queues belong to the goroutines that poll them; all else may be called
+// from any goroutine at any time, but for Close, which comes after the last
+// call to any queue has returned.
 type Port interface {
+	// String identifies the card, as by its PCI address.
 	String() string
+	// MAC returns the card's own address.
 	MAC() MAC
+	// Link asks the card for the state of its link.
 	Link() (Link, error)
+	// Stats returns what was counted since the port was opened.
 	Stats() (Stats, error)
+	// RxQueue and TxQueue return queue i, the first being 0.
 	RxQueue(i int) RxQueue
 	TxQueue(i int) TxQueue
+	// Close takes the card off memory, and only then returns every buffer it
+	// held.
 	Close() error
 }
 
-// An RxQueue hands received frames to the program. One goroutine at a time.
+// An RxQueue receives. One goroutine at a time may use it.
 type RxQueue interface {
+	// Recv fills bufs with received frames in order, as many as have arrived
+	// and fit, and returns how many. They belong to the caller. It never
+	// blocks; 0 means that nothing has arrived, or that no free buffer could
+	// take the place of one handed out.
 	Recv(bufs []*pktbuf.Buf) int
+	// Wait returns when Recv has something to look at, or with an error that
+	// wraps that of ctx, or ErrRemoved. Waiting costs no processor time: the
+	// card interrupts.
+	Wait(ctx context.Context) error
 }
 
-// A TxQueue takes frames from the program. One goroutine at a time.
+// A TxQueue transmits. One goroutine at a time may use it.
 type TxQueue interface {
+	// Send hands bufs to the card in order, as many as it has room for, and
+	// returns how many; those belong to the card, and go back to their pools
+	// once sent. The rest stay with the caller. It never blocks. Sent buffers
+	// are collected by later calls: a caller that has nothing to send calls
+	// Send(nil) now and then, or a few stay with the card.
 	Send(bufs []*pktbuf.Buf) int
 }
 
-// MAC is an Ethernet address.
+// A MAC is an Ethernet address, in the order of the wire.
 type MAC [6]byte
+
+// String returns the address in the usual form, as 52:54:00:12:34:56.
+func (m MAC) String() string {
+	return fmt.Sprintf("%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4], m[5])
+}
 
 // Link is the state of a port's link.
 type Link struct {
 	Up         bool
-	Mbps       int // 10, 100 or 1000; 0 when down
+	Mbps       int // 10, 100 or 1000; 0 while down
 	FullDuplex bool
 }
 
-// Stats counts since the port was opened.
+// Stats counts frames and their bytes, without preamble and frame check
+// sequence.
 type Stats struct {
-	RxPackets, RxBytes uint64
-	TxPackets, TxBytes uint64
-	RxMissed           uint64 // dropped by the card: no descriptor, no room
-	RxErrors           uint64 // bad on the wire: CRC, length, symbol
-	RxDropped          uint64 // dropped by the driver: impossible descriptor
-	TxDropped          uint64 // dropped by the driver: impossible length
+	RxPackets, RxBytes uint64 // accepted by the card
+	TxPackets, TxBytes uint64 // sent by the card
+	RxMissed           uint64 // lost by the card: no descriptor and no room
+	RxErrors           uint64 // refused by the card: CRC, symbol, length
+	RxDropped          uint64 // refused by the driver: an impossible descriptor
+	TxDropped          uint64 // refused by the driver: an impossible length
+}
+
+// WaitLink returns when the link of p is up. A link that comes up takes from
+// milliseconds to a few seconds.
+func WaitLink(ctx context.Context, p Port) error {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		switch link, err := p.Link(); {
+		case err != nil:
+			return err
+		case link.Up:
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("nicring: wait for the link of %s: %w", p, ctx.Err())
+		case <-tick.C:
+		}
+	}
 }

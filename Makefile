@@ -1,0 +1,60 @@
+# Everything here runs as written on a Debian machine with Go. As root, missing
+# packages are installed; otherwise the first line that fails names them.
+
+GO       ?= go
+PACKAGES  = qemu-system-x86 qemu-user iproute2 iputils-ping
+COMMANDS  = qemu-system-x86_64 qemu-aarch64 ip ping
+# What runs where there is no Linux or no card: all but uio and the programs.
+PORTABLE  = . ./internal/... ./spinlock ./mcs ./rcu ./spsc ./mpmc ./pktbuf ./nicring ./nicring/e1000e ./nicring/nictest ./nicring/internal/mmio
+# What is lock-free or waits: everything whose schedule matters.
+CONCURRENT = ./internal/cpu ./spinlock ./mcs ./rcu ./spsc ./mpmc ./pktbuf ./nicring/nictest ./nicring/e1000e
+
+.PHONY: test deps vet unit race schedules ports vm bench lint
+
+# The whole proof: some ten minutes on two processors.
+test: deps vet unit race schedules ports vm
+
+deps:
+	@missing=; for c in $(COMMANDS); do command -v $$c >/dev/null || missing="$$missing $$c"; done; \
+	if [ -n "$$missing" ]; then \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $(PACKAGES); \
+		else \
+			echo "missing:$$missing; as root: apt-get install $(PACKAGES)" >&2; exit 1; \
+		fi; \
+	fi
+
+vet:
+	$(GO) vet -tags qtest,vm ./...
+	GOARCH=arm64 $(GO) vet -tags qtest,vm ./...
+	GOARCH=386 $(GO) vet $(PORTABLE)
+	GOOS=darwin GOARCH=arm64 $(GO) build ./...
+
+# As a user's build has it: the publish store is a MOV. With QEMU's card.
+unit:
+	$(GO) test -tags qtest ./...
+	$(GO) test -tags ferrule_strict ./internal/cpu ./spsc ./mpmc ./rcu
+
+race:
+	$(GO) test -race -tags qtest ./...
+
+# One processor, two, and more than there are.
+schedules:
+	$(GO) test -short -cpu 1,2,8 $(CONCURRENT)
+	$(GO) test -short -race -cpu 1,8 $(CONCURRENT)
+
+# 386 runs as it is; arm64 under QEMU's user emulation, which shows that the code
+# is right there and says nothing of the order in which a real one stores.
+ports:
+	GOARCH=386 $(GO) test -short $(PORTABLE)
+	GOARCH=arm64 $(GO) test -short -exec qemu-aarch64 $(PORTABLE)
+
+vm: deps
+	$(GO) test -tags vm -v -timeout 10m ./cmd/ferrule-vm
+
+bench:
+	$(GO) test -run '^$$' -bench . -benchtime 200ms -count 10 $(CONCURRENT)
+
+lint: vet
+	$(GO) test -count 1 .
+	$(GO) run honnef.co/go/tools/cmd/staticcheck@latest -tags qtest,vm ./...

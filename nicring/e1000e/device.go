@@ -1,0 +1,326 @@
+// Package e1000e drives the Intel 82574L, and with it the e1000e that QEMU
+// emulates.
+//
+// The card reaches the driver through the Card interface: registers, bus
+// mastering and an interrupt. uio.Device offers them for a card in a slot, and
+// nictest.Card for one made of memory; the driver does not know the difference.
+//
+// # Cost
+//
+// Recv and Send read no register. A burst costs one register write, and for
+// Send one descriptor that the card reports back.
+package e1000e
+
+import (
+	"errors"
+	"fmt"
+	"math/bits"
+	"sync"
+	"time"
+
+	"github.com/ferrule-go/ferrule/nicring"
+	"github.com/ferrule-go/ferrule/pktbuf"
+)
+
+// Vendor and Device are the PCI ids of the 82574L.
+const (
+	Vendor = 0x8086
+	Device = 0x10D3
+)
+
+// Config says how a port is set up. The caches are required.
+//
+// The receive ring takes its buffers from RxCache, and sent buffers go to
+// TxCache; buffers of another pool go to theirs. A Cache belongs to one
+// goroutine: give the queues that one goroutine polls the same cache, and
+// queues polled by two goroutines two of them. Open and Close use both.
+type Config struct {
+	RxRing, TxRing   int // descriptors: a power of two from 8 to 32768; 0 means 512
+	RxCache, TxCache *pktbuf.Cache
+	Promiscuous      bool // receive frames whatever their destination
+}
+
+// A Port is an 82574L, opened. It implements nicring.Port with one receive and
+// one transmit queue.
+type Port struct {
+	card Card
+	mac  nicring.MAC
+	rx   *rxQueue
+	tx   *txQueue
+
+	mu     sync.Mutex // guards what follows, and the registers behind it
+	stats  nicring.Stats
+	closed bool
+}
+
+var _ nicring.Port = (*Port)(nil)
+
+// Open resets the card, sets up its rings in arena and starts it. It does not
+// wait for the link; see nicring.WaitLink. It panics if cfg is not as a Config
+// has to be.
+//
+// The memory of the arena must be of the card's making: what the card was told
+// of, and nothing else, it writes to.
+func Open(card Card, arena *pktbuf.Arena, cfg Config) (*Port, error) {
+	cfg.check()
+	p := &Port{card: card}
+	if err := p.open(arena, cfg); err != nil {
+		return nil, fmt.Errorf("e1000e: open %s: %w", card, errors.Join(err, p.shut()))
+	}
+	return p, nil
+}
+
+func (c *Config) check() {
+	for _, n := range []*int{&c.RxRing, &c.TxRing} {
+		if *n == 0 {
+			*n = 512
+		}
+		if *n < 8 || *n > 1<<15 || bits.OnesCount(uint(*n)) != 1 {
+			panic(fmt.Sprintf("e1000e: ring of %d descriptors: want a power of two from 8 to %d", *n, 1<<15))
+		}
+	}
+	if c.RxCache == nil || c.TxCache == nil {
+		panic("e1000e: a Config without RxCache or TxCache")
+	}
+}
+
+// open starts the card, in the order of the data sheet's software
+// initialization sequence.
+func (p *Port) open(arena *pktbuf.Arena, cfg Config) (err error) {
+	if err := p.reset(); err != nil {
+		return err
+	}
+	if p.mac, err = readMAC(p.card); err != nil {
+		return err
+	}
+	p.setHardwareBits()
+	p.setFilters()
+	p.count() // what a former owner left uncounted
+	p.stats = nicring.Stats{}
+	if p.rx, err = newRxQueue(p.card, arena, cfg.RxRing, cfg.RxCache); err != nil {
+		return err
+	}
+	if p.tx, err = newTxQueue(p.card, arena, cfg.TxRing, cfg.TxCache); err != nil {
+		return err
+	}
+	if err := p.card.SetBusMaster(true); err != nil {
+		return err
+	}
+	p.tx.start()
+	p.rx.start(cfg.Promiscuous)
+	p.set(regCTRL, ctrlSLU|ctrlASDE)
+	return nil
+}
+
+// reset stops whatever the card does and brings it to the state of power-up.
+func (p *Port) reset() error {
+	if err := p.card.SetBusMaster(false); err != nil {
+		return err
+	}
+	if p.gone() {
+		return fmt.Errorf("STATUS reads all ones: %w", nicring.ErrRemoved)
+	}
+	p.stop()
+	p.set(regCTRL, ctrlRST)
+	time.Sleep(time.Millisecond) // no access for a microsecond after RST
+	if !p.until(regCTRL, ctrlRST, 0) {
+		return errors.New("CTRL.RST is still set after 100ms")
+	}
+	if !p.until(regEECD, eecdAutoRD, eecdAutoRD) {
+		return errors.New("EECD.AUTO_RD is still clear after 100ms: the card has not read its NVM")
+	}
+	p.stop() // QEMU's card resets its address and nothing else
+	p.clear(regCTRL, ctrlMasterDisable)
+	p.card.Read32(regICR)
+	return nil
+}
+
+// stop ends interrupts, reception, transmission and, in the end, every access
+// to memory.
+func (p *Port) stop() {
+	p.card.Write32(regIMC, ^uint32(0))
+	p.card.Write32(regRCTL, 0)
+	p.card.Write32(regTCTL, 0)
+	p.set(regCTRL, ctrlMasterDisable)
+	// Should the card not come to rest, the reset or the loss of bus mastering
+	// that follows ends it by force.
+	p.until(regSTATUS, statusMasterEn, 0)
+}
+
+func (p *Port) setHardwareBits() {
+	p.clear(regCTRL, ctrlBit29)
+	p.clear(regCTRLEXT, ctrlExtBit23)
+	p.set(regCTRLEXT, ctrlExtBit22|ctrlExtDrvLoad)
+	p.set(regGCR, gcrBit22)
+	p.set(regGCR2, gcr2Bit0)
+}
+
+// setFilters has the card receive what is sent to its own address.
+func (p *Port) setFilters() {
+	m := p.mac
+	p.card.Write32(regRAL, uint32(m[0])|uint32(m[1])<<8|uint32(m[2])<<16|uint32(m[3])<<24)
+	p.card.Write32(regRAH, uint32(m[4])|uint32(m[5])<<8|rahAV)
+	for i := uint32(1); i < receiveAddrs; i++ {
+		p.card.Write32(regRAH+8*i, 0)
+	}
+	for i := uint32(0); i < tableWords; i++ {
+		p.card.Write32(regMTA+4*i, 0)
+		p.card.Write32(regVFTA+4*i, 0)
+	}
+}
+
+// readMAC reads the card's address from its NVM, and first that the NVM is
+// whole.
+func readMAC(card Card) (m nicring.MAC, err error) {
+	var sum uint16
+	for i := uint32(0); i < nvmWords; i++ {
+		word, err := readNVM(card, i)
+		if err != nil {
+			return m, err
+		}
+		sum += word
+		if at := int(i-nvmMAC) * 2; at < len(m) {
+			m[at], m[at+1] = byte(word), byte(word>>8)
+		}
+	}
+	if sum != nvmSum {
+		return m, fmt.Errorf("NVM checksum is %#04x, want %#04x: the card's address cannot be trusted", sum, nvmSum)
+	}
+	return m, nil
+}
+
+func readNVM(card Card, word uint32) (uint16, error) {
+	card.Write32(regEERD, word<<eerdAddr|eerdStart)
+	for range 10000 {
+		if v := card.Read32(regEERD); v&eerdDone != 0 {
+			return uint16(v >> eerdData), nil
+		}
+	}
+	return 0, fmt.Errorf("read NVM word %#x: EERD.DONE is still clear", word)
+}
+
+// String returns the card's own name.
+func (p *Port) String() string { return p.card.String() }
+
+// MAC returns the address that the card's NVM holds.
+func (p *Port) MAC() nicring.MAC { return p.mac }
+
+// RxQueue returns queue 0, the only one.
+func (p *Port) RxQueue(i int) nicring.RxQueue {
+	p.checkQueue(i)
+	return p.rx
+}
+
+// TxQueue returns queue 0, the only one.
+func (p *Port) TxQueue(i int) nicring.TxQueue {
+	p.checkQueue(i)
+	return p.tx
+}
+
+func (p *Port) checkQueue(i int) {
+	if i != 0 {
+		panic(fmt.Sprintf("e1000e: queue %d of %s: there is queue 0 only", i, p))
+	}
+}
+
+// Link implements nicring.Port.
+func (p *Port) Link() (nicring.Link, error) {
+	status := p.card.Read32(regSTATUS)
+	switch {
+	case status == gone:
+		return nicring.Link{}, fmt.Errorf("e1000e: link of %s: %w", p, nicring.ErrRemoved)
+	case status&statusLU == 0:
+		return nicring.Link{}, nil
+	}
+	return nicring.Link{
+		Up:         true,
+		Mbps:       [4]int{10, 100, 1000, 1000}[status>>statusSpeed&3],
+		FullDuplex: status&statusFD != 0,
+	}, nil
+}
+
+// Stats implements nicring.Port. The card's counters stick at their maximum, at
+// full rate after some 48 minutes: call it more often than that.
+func (p *Port) Stats() (nicring.Stats, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.closed {
+		if p.gone() {
+			return p.stats, fmt.Errorf("e1000e: statistics of %s: %w", p, nicring.ErrRemoved)
+		}
+		p.count()
+	}
+	s := p.stats
+	s.RxDropped = p.rx.dropped.Load()
+	s.TxDropped = p.tx.dropped.Load()
+	return s, nil
+}
+
+// count adds what the card has counted since the last call. Reading a counter
+// clears it.
+func (p *Port) count() {
+	read := func(reg uint32) uint64 { return uint64(p.card.Read32(reg)) }
+	const crc = 4
+	s := &p.stats
+	rx, tx := read(regGPRC), read(regGPTC)
+	s.RxPackets += rx
+	s.TxPackets += tx
+	s.RxBytes += read(regGORCL) + read(regGORCH)<<32 - rx*crc
+	s.TxBytes += read(regGOTCL) + read(regGOTCH)<<32 - tx*crc
+	s.RxMissed += read(regMPC)
+	for _, reg := range []uint32{regCRCERRS, regRXERRC, regRLEC, regRUC, regRFC, regROC, regRJC} {
+		s.RxErrors += read(reg)
+	}
+}
+
+// Close implements nicring.Port. Should the card refuse to be taken off memory,
+// Close fails, and keeps all that the card could still write to.
+func (p *Port) Close() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil
+	}
+	if !p.gone() {
+		p.count()
+	}
+	if err := p.shut(); err != nil {
+		return fmt.Errorf("e1000e: close %s: %w", p, err)
+	}
+	p.closed = true
+	return nil
+}
+
+// shut takes the card off memory and then frees what it held there.
+func (p *Port) shut() error {
+	if !p.gone() {
+		p.stop()
+		p.set(regCTRL, ctrlRST)
+	}
+	if err := p.card.SetBusMaster(false); err != nil && !errors.Is(err, nicring.ErrRemoved) {
+		return err
+	}
+	if p.rx != nil {
+		p.rx.free()
+	}
+	if p.tx != nil {
+		p.tx.free()
+	}
+	return nil
+}
+
+func (p *Port) gone() bool { return p.card.Read32(regSTATUS) == gone }
+
+func (p *Port) set(reg, bits uint32)   { p.card.Write32(reg, p.card.Read32(reg)|bits) }
+func (p *Port) clear(reg, bits uint32) { p.card.Write32(reg, p.card.Read32(reg)&^bits) }
+
+// until polls reg until the bits under mask are want, for 100 ms at most.
+func (p *Port) until(reg, mask, want uint32) bool {
+	for range 100 {
+		if p.card.Read32(reg)&mask == want {
+			return true
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return false
+}

@@ -1,0 +1,43 @@
+package e1000e
+
+import "unsafe"
+
+// An rxDesc is the extended receive descriptor (82574 data sheet, chapter 7).
+// Both words have two meanings: what we write, and what the card writes back
+// over it, the address included.
+type rxDesc struct {
+	addr uint64 // ours: bus address of the buffer; the card's: RSS hash and type
+	done uint64 // ours: 0; the card's: the bits below, written in one piece
+}
+
+const (
+	rxDD        = 1 << 0 // the card is done with the descriptor
+	rxEOP       = 1 << 1 // the frame ends here
+	rxErrors    = 0xFF << 24
+	rxLength    = 32 // shift; 16 bits, bytes in the buffer
+	rxLengthMax = 1<<16 - 1
+)
+
+// A txDesc is the legacy transmit descriptor (82574 data sheet, chapter 7).
+type txDesc struct {
+	addr   uint64 // bus address of the frame
+	cmd    uint32 // length and the bits below
+	status uint32 // the card sets txDD where RS was asked for
+}
+
+const (
+	txEOP  = 1 << 24 // the frame ends here
+	txIFCS = 1 << 25 // append the CRC
+	txRS   = 1 << 27 // report status
+
+	txDD = 1 << 0
+)
+
+// The card sees this memory: its shape is not ours to choose.
+var (
+	_ [16]byte     = [unsafe.Sizeof(rxDesc{})]byte{}
+	_ [8]struct{}  = [unsafe.Offsetof(rxDesc{}.done)]struct{}{}
+	_ [16]byte     = [unsafe.Sizeof(txDesc{})]byte{}
+	_ [8]struct{}  = [unsafe.Offsetof(txDesc{}.cmd)]struct{}{}
+	_ [12]struct{} = [unsafe.Offsetof(txDesc{}.status)]struct{}{}
+)

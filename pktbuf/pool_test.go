@@ -1,0 +1,235 @@
+package pktbuf_test
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ferrule-go/ferrule/pktbuf"
+)
+
+func newPool(t testing.TB, count, size int) *pktbuf.Pool {
+	t.Helper()
+	p, err := pktbuf.NewPool(pktbuf.NewArena(region(8+2*count*(size+256)>>16, 1<<16)), count, size)
+	require.NoError(t, err)
+	return p
+}
+
+// TestBuffersAreDisjoint fills every buffer to its last byte and then looks
+// whether any of them was written by another.
+func TestBuffersAreDisjoint(t *testing.T) {
+	for _, count := range []int{1, 15, 16, 63, 64, 65, 300} {
+		for _, size := range []int{1, 128, 1500, 2048, 9234} {
+			p := newPool(t, count, size)
+			bufs := make([]*pktbuf.Buf, count+1)
+			require.Equal(t, count, p.GetN(bufs))
+			for i, b := range bufs[:count] {
+				require.GreaterOrEqual(t, b.Tailroom(), size)
+				b.Prepend(b.Headroom())
+				b.Append(b.Tailroom())
+				copy(b.Bytes(), bytes.Repeat([]byte{byte(i)}, b.Len()))
+				require.Zero(t, b.Bus()%128)
+				require.Less(t, b.Bus()%(1<<16)+uint64(b.Len()), uint64(1<<16)+1, "a buffer crosses a page")
+			}
+			for i, b := range bufs[:count] {
+				require.Equal(t, b.Len(), bytes.Count(b.Bytes(), []byte{byte(i)}))
+			}
+			require.Error(t, p.Close())
+			p.PutN(bufs[:count])
+			require.NoError(t, p.Close())
+		}
+	}
+}
+
+func TestBufMovesItsEnds(t *testing.T) {
+	b, ok := newPool(t, 1, 2048).Get()
+	require.True(t, ok)
+	require.Equal(t, []int{pktbuf.Headroom, 0, 2048}, []int{b.Headroom(), b.Len(), b.Tailroom()})
+	start := b.Bus()
+	copy(b.Append(6), "packet")
+	copy(b.Prepend(4), "head")
+	require.Equal(t, "headpacket", string(b.Bytes()))
+	require.Equal(t, start-4, b.Bus())
+	require.True(t, b.TrimFront(2))
+	require.True(t, b.TrimBack(3))
+	require.Equal(t, "adpac", string(b.Bytes()))
+	require.Equal(t, start-2, b.Bus())
+
+	require.Nil(t, b.Append(b.Tailroom()+1))
+	require.Nil(t, b.Prepend(b.Headroom()+1))
+	require.Nil(t, b.Append(-1))
+	require.Nil(t, b.Prepend(-1))
+	require.False(t, b.TrimFront(6))
+	require.False(t, b.TrimBack(6))
+	require.False(t, b.TrimFront(-1))
+	require.False(t, b.TrimBack(-1))
+	require.Equal(t, "adpac", string(b.Bytes()))
+	require.Equal(t, 5, cap(b.Bytes()), "an append by mistake must not reach what is behind")
+	b.Reset()
+	require.Equal(t, []int{pktbuf.Headroom, 0, 2048}, []int{b.Headroom(), b.Len(), b.Tailroom()})
+}
+
+func TestPoolRefuses(t *testing.T) {
+	a := pktbuf.NewArena(region(2, 1<<16))
+	_, err := pktbuf.NewPool(a, 1000, 2048)
+	require.EqualError(t, err, "pktbuf: pool of 1000 buffers of 2048 bytes: after 60 of them: "+
+		"pktbuf: allocate 65536 bytes: no free block of that length (0 of 131072 bytes free)")
+	require.Equal(t, 2<<16, a.Room(), "what it had is given back")
+	_, err = pktbuf.NewPool(a, 1, 1<<16)
+	require.EqualError(t, err, "pktbuf: pool of buffers of 65536 bytes: want at most 65408, a page of the region less 128 of headroom")
+	require.PanicsWithValue(t, "pktbuf: pool of 0 buffers of 2048 bytes", func() { pktbuf.NewPool(a, 0, 2048) })
+
+	p, err := pktbuf.NewPool(a, 2, 2048)
+	require.NoError(t, err)
+	b, _ := p.Get()
+	require.EqualError(t, p.Close(), "pktbuf: close pool of 2 buffers: 1 are still out (flush each cache, close each port first)")
+	p.PutN([]*pktbuf.Buf{b})
+	require.NoError(t, p.Close())
+	require.Equal(t, 2<<16, a.Room())
+}
+
+// TestCacheAgainstModel makes random calls on a cache and its pool. A buffer
+// handed out while it is held, or lost, is found at once.
+func TestCacheAgainstModel(t *testing.T) {
+	p, other := newPool(t, 2000, 64), newPool(t, 50, 64)
+	c := p.NewCache()
+	held := map[*pktbuf.Buf]bool{}
+	random := rand.New(rand.NewPCG(3, 4))
+	bufs := make([]*pktbuf.Buf, 700)
+	for op := range 20000 {
+		n := random.IntN(1 << random.IntN(10))
+		n = min(n, len(bufs))
+		switch random.IntN(5) {
+		case 0, 1:
+			got := c.GetN(bufs[:n])
+			if got < n {
+				require.Len(t, held, p.Cap()-got-strayed(held, other), "op %d: fewer than asked for while some are free", op)
+			}
+			take(t, held, bufs[:got])
+		case 2:
+			take(t, held, bufs[:other.GetN(bufs[:n])])
+		default:
+			some := bufs[:0]
+			for b := range held {
+				if len(some) == n {
+					break
+				}
+				some = append(some, b)
+				delete(held, b)
+			}
+			c.PutN(some)
+		}
+	}
+	for b := range held {
+		c.PutN([]*pktbuf.Buf{b})
+	}
+	c.Flush()
+	require.Equal(t, p.Cap(), p.Len())
+	require.Equal(t, other.Cap(), other.Len(), "buffers of another pool go to theirs")
+}
+
+func take(t *testing.T, held map[*pktbuf.Buf]bool, bufs []*pktbuf.Buf) {
+	for _, b := range bufs {
+		require.False(t, held[b], "a buffer handed out twice")
+		require.Zero(t, b.Len())
+		b.Append(1)
+		held[b] = true
+	}
+}
+
+func strayed(held map[*pktbuf.Buf]bool, other *pktbuf.Pool) (n int) {
+	for b := range held {
+		if b.Pool() == other {
+			n--
+		}
+	}
+	return n
+}
+
+// TestCacheFlushesTheColdHalf gives back one more than a cache holds: the ones
+// given back last stay, and come out first.
+func TestCacheFlushesTheColdHalf(t *testing.T) {
+	p := newPool(t, 2048, 64)
+	c := p.NewCache()
+	bufs := make([]*pktbuf.Buf, 513)
+	require.Equal(t, 513, p.GetN(bufs))
+	c.PutN(bufs)
+	require.Equal(t, 2048-513+256, p.Len(), "one half went home")
+	again := make([]*pktbuf.Buf, 257)
+	require.Equal(t, 257, c.GetN(again))
+	require.ElementsMatch(t, bufs[256:], again, "the half that was given back last stayed")
+	one, ok := c.Get()
+	require.True(t, ok)
+	c.PutN(append(again, one))
+	warm, _ := c.Get()
+	require.Same(t, one, warm, "the one given back last comes first")
+}
+
+// TestPoolUnderStress has workers take buffers, mark them as their own, pass some
+// to one another and give them back. A buffer in two hands is caught by its mark.
+func TestPoolUnderStress(t *testing.T) {
+	const workers, count = 8, 700 // fewer buffers than the caches could hold: the pool runs dry
+	rounds := 3000
+	if testing.Short() {
+		rounds = 300
+	}
+	p := newPool(t, count, 64)
+	owner := make([]atomic.Int32, count)
+	pass := make(chan *pktbuf.Buf, 64)
+	var dry atomic.Int64
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Go(func() {
+			c := p.NewCache()
+			defer c.Flush()
+			random := rand.New(rand.NewPCG(uint64(w), 5))
+			bufs := make([]*pktbuf.Buf, 64)
+			for range rounds {
+				n := c.GetN(bufs[:1+random.IntN(64)])
+				if n == 0 {
+					dry.Add(1)
+					c.Flush()
+				}
+				for _, b := range bufs[:n] {
+					if !owner[pktbuf.Index(b)].CompareAndSwap(0, int32(w+1)) {
+						t.Errorf("buffer %d handed out while worker %d has it", pktbuf.Index(b), owner[pktbuf.Index(b)].Load()-1)
+					}
+					b.Append(8)[0] = byte(w)
+				}
+				if random.IntN(4) == 0 {
+					runtime.Gosched() // with buffers in hand
+				}
+				for _, b := range bufs[:n] {
+					if b.Bytes()[0] != byte(w) {
+						t.Errorf("buffer %d of worker %d was written by worker %d", pktbuf.Index(b), w, b.Bytes()[0])
+					}
+					owner[pktbuf.Index(b)].Store(0)
+				}
+				back := bufs[:n]
+				if n > 0 {
+					select {
+					case pass <- bufs[0]:
+						back = bufs[1:n]
+					case b := <-pass:
+						back = slices.Concat(bufs[:n], []*pktbuf.Buf{b})
+					}
+				}
+				c.PutN(back)
+			}
+		})
+	}
+	wg.Wait()
+	close(pass)
+	for b := range pass {
+		p.PutN([]*pktbuf.Buf{b})
+	}
+	require.Equal(t, count, p.Len())
+	require.NoError(t, p.Close())
+	require.NotZero(t, dry.Load(), "the pool never ran dry")
+}
