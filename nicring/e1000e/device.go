@@ -281,7 +281,7 @@ func (p *Port) Close() error {
 	if p.closed {
 		return nil
 	}
-	if !p.gone() {
+	if p.answers() {
 		p.count()
 	}
 	if err := p.shut(); err != nil {
@@ -293,7 +293,7 @@ func (p *Port) Close() error {
 
 // shut takes the card off memory and then frees what it held there.
 func (p *Port) shut() error {
-	if !p.gone() {
+	if p.answers() {
 		p.stop()
 		p.set(regCTRL, ctrlRST)
 	}
@@ -310,6 +310,10 @@ func (p *Port) shut() error {
 }
 
 func (p *Port) gone() bool { return p.card.Read32(regSTATUS) == gone }
+
+// answers reports whether registers may be accessed: the card is there, and in
+// no reset. One that is gone reads as if it were.
+func (p *Port) answers() bool { return p.card.Read32(regCTRL)&ctrlRST == 0 }
 
 func (p *Port) set(reg, bits uint32)   { p.card.Write32(reg, p.card.Read32(reg)|bits) }
 func (p *Port) clear(reg, bits uint32) { p.card.Write32(reg, p.card.Read32(reg)&^bits) }

@@ -43,12 +43,16 @@ func newRxQueue(card Card, arena *pktbuf.Arena, n int, cache *pktbuf.Cache) (*rx
 		ring.Free()
 		return nil, err
 	}
-	q := &rxQueue{card: card, ring: ring, cache: cache}
+	q := &rxQueue{card: card, ring: ring, cache: cache, next: firstLap(n)}
 	for i, b := range bufs {
 		q.arm(uint32(i), b)
 	}
 	return q, nil
 }
+
+// firstLap is where the counters of a ring of n descriptors begin: a lap short
+// of wrapping, so that every port has wrapped after its first few frames.
+func firstLap(n int) uint32 { return -uint32(n) }
 
 // start tells the card of the ring and lets it receive.
 func (q *rxQueue) start(promiscuous bool) {

@@ -35,7 +35,8 @@ func newTxQueue(card Card, arena *pktbuf.Arena, n int, cache *pktbuf.Cache) (*tx
 	if err != nil {
 		return nil, err
 	}
-	return &txQueue{card: card, ring: ring, cache: cache, last: make([]uint32, n)}, nil
+	first := firstLap(n)
+	return &txQueue{card: card, ring: ring, cache: cache, head: first, tail: first, last: make([]uint32, n)}, nil
 }
 
 // start tells the card of the ring and lets it transmit.
