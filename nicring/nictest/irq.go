@@ -20,11 +20,16 @@ func (c *Card) WaitInterrupt(ctx context.Context) error {
 	c.interrupt()
 	c.mu.Unlock()
 	select {
-	case <-c.removed:
-	case <-ctx.Done():
-		return ctx.Err()
+	case <-c.irq: // before ctx, should both be there
+		return nil
+	default:
+	}
+	select {
 	case <-c.irq:
 		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-c.removed:
 	}
 	return fmt.Errorf("nictest: wait for an interrupt of %s: %w", c, nicring.ErrRemoved)
 }

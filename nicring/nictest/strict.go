@@ -135,18 +135,22 @@ func (c *Card) misuse(offset, v uint32) string {
 		case changed&(rctlBSEX|3<<rctlBSIZE) != 0 && owned:
 			return "BSIZE changes the size of buffers that the card owns"
 		case changed&v&rctlEN == 0:
-		case !c.bind(&c.rx):
+		case c.ringless(&c.rx):
 			return "EN without a receive ring"
 		case !c.has(regRFCTL, rfctlEXTEN):
 			return "nictest has no model of legacy receive descriptors: set RFCTL.EXTEN first"
 		}
 	case regTCTL:
-		if changed&v&tctlEN != 0 && !c.bind(&c.tx) {
+		if changed&v&tctlEN != 0 && c.ringless(&c.tx) {
 			return "EN without a transmit ring"
 		}
 	}
 	return ""
 }
+
+// ringless reports whether r has no length. If it has no place either, bind has
+// a say.
+func (c *Card) ringless(r *ring) bool { return !c.bind(r) && c.reg(r.bal+8) == 0 }
 
 func (r *register) at(offset uint32) string {
 	if r.count == 0 {

@@ -1,0 +1,150 @@
+package nictest_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ferrule-go/ferrule/nicring/nictest"
+)
+
+func TestResetHangs(t *testing.T) {
+	d := newStopped(t, 8, nictest.Options{})
+	d.SetFaults(nictest.Faults{ResetHangs: true})
+	d.Write32(CTRL, 1<<26)
+	require.NoError(t, d.SetBusMaster(false))
+	for range 1000 {
+		require.NotZero(t, d.Read32(CTRL)&(1<<26))
+	}
+	d.SetFaults(nictest.Faults{})
+	d.until(CTRL, 1<<26, 0)
+}
+
+func TestNVMHangs(t *testing.T) {
+	d := newStopped(t, 8, nictest.Options{})
+	d.SetFaults(nictest.Faults{NVMHangs: true})
+	d.Write32(EERD, 1)
+	for range 1000 {
+		require.Zero(t, d.Read32(EERD)&2)
+	}
+	d.Write32(CTRL, 1<<26)
+	d.until(CTRL, 1<<26, 0)
+	for range 1000 {
+		require.Zero(t, d.Read32(EECD)&(1<<9))
+	}
+}
+
+func TestBadNVM(t *testing.T) {
+	d := newStopped(t, 8, nictest.Options{})
+	d.SetFaults(nictest.Faults{BadNVM: true})
+	sum := uint16(0)
+	for i := range uint32(0x40) {
+		sum += d.readNVM(i)
+	}
+	require.EqualValues(t, 0xBABB, sum)
+}
+
+func TestTxStuck(t *testing.T) {
+	d := newTiny(t, 8, nictest.Options{})
+	d.Check(t)
+	got := d.collect()
+	d.SetFaults(nictest.Faults{TxStuck: true})
+	d.send(frame(mac, 60, 0))
+	require.Zero(t, d.Read32(TDH))
+	require.Zero(t, d.txStatus(0))
+	d.SetFaults(nictest.Faults{})
+	require.Len(t, got(), 1)
+	require.EqualValues(t, 1, d.txStatus(0))
+}
+
+func TestHeldReceiveDescriptors(t *testing.T) {
+	d := newTiny(t, 8, nictest.Options{})
+	d.Check(t)
+	d.SetFaults(nictest.Faults{HoldRx: 2})
+	for i := range 3 {
+		d.Deliver(frame(mac, 60, byte(i)))
+	}
+	require.Zero(t, d.rxDone(0), "late")
+	require.Zero(t, d.rxDone(1), "late")
+	require.NotZero(t, d.rxDone(2), "before those ahead of it")
+	require.EqualValues(t, 3, d.Read32(RDH))
+	require.Nil(t, d.recv())
+	d.SetFaults(nictest.Faults{})
+	for i := range 3 {
+		require.Equal(t, frame(mac, 60, byte(i)), d.recv())
+	}
+}
+
+// TestHeldDescriptorsAreTheCardsOwn hands one over again that the card has not
+// yet handed back.
+func TestHeldDescriptorsAreTheCardsOwn(t *testing.T) {
+	d := newTiny(t, 8, nictest.Options{})
+	d.SetFaults(nictest.Faults{HoldRx: 1})
+	d.Deliver(frame(mac, 60, 0))
+	d.arm(1)
+	require.Contains(t, d.Violations()[0], "RDT moved from 7 to 0 past descriptor 0")
+}
+
+func TestHeldTransmitDescriptors(t *testing.T) {
+	d := newTiny(t, 8, nictest.Options{})
+	d.Check(t)
+	got := d.collect()
+	d.SetFaults(nictest.Faults{HoldTx: 1})
+	d.send(frame(mac, 60, 0))
+	d.send(frame(mac, 60, 1))
+	require.Len(t, got(), 2)
+	require.Zero(t, d.txStatus(0))
+	require.EqualValues(t, 1, d.txStatus(1))
+	d.SetFaults(nictest.Faults{})
+	require.EqualValues(t, 1, d.txStatus(0))
+	for i := range 20 { // nothing is owned for good
+		d.send(frame(mac, 60, byte(i)))
+	}
+}
+
+func TestHeldDescriptorsGoWithTheRing(t *testing.T) {
+	for name, end := range map[string]func(d *tiny){
+		"reset":             func(d *tiny) { d.reset() },
+		"bus mastering off": func(d *tiny) { require.NoError(t, d.SetBusMaster(false)) },
+		"removal":           func(d *tiny) { d.Remove() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newTiny(t, 8, nictest.Options{})
+			d.Check(t)
+			d.SetFaults(nictest.Faults{HoldRx: 1, HoldTx: 1})
+			d.Deliver(frame(mac, 60, 0))
+			d.send(frame(mac, 60, 0))
+			end(d)
+			d.SetFaults(nictest.Faults{})
+			require.Zero(t, d.rxDone(0))
+			require.Zero(t, d.txStatus(0))
+		})
+	}
+}
+
+func TestReceiveDescriptorsLie(t *testing.T) {
+	d := newTiny(t, 8, nictest.Options{})
+	d.Check(t)
+	var honest nictest.RxDone
+	d.SetFaults(nictest.Faults{Rx: func(r nictest.RxDone) nictest.RxDone {
+		honest = r
+		return nictest.RxDone{Status: 0x80000001, Length: 0xFFFF, VLAN: 0x1234}
+	}})
+	d.Deliver(frame(mac, 60, 0))
+	require.Equal(t, nictest.RxDone{Status: 7, Length: 60}, honest)
+	require.Equal(t, uint64(0x1234FFFF80000001), d.rxDone(0))
+}
+
+func TestFatesOfAFrame(t *testing.T) {
+	d := newTiny(t, 8, nictest.Options{})
+	d.Check(t)
+	d.SetFaults(nictest.Faults{Wire: func(f []byte) nictest.Fate { return nictest.Fate(f[12]) }})
+	for fate := range 3 {
+		d.Deliver(frame(mac, 60, byte(fate-12)))
+	}
+	require.NotNil(t, d.recv())
+	require.Nil(t, d.recv())
+	require.EqualValues(t, 2, d.Read32(TPR), "the lost one was never there")
+	require.EqualValues(t, 1, d.Read32(GPRC))
+	require.EqualValues(t, 1, d.Read32(CRCERRS))
+}
