@@ -105,7 +105,7 @@ func TestCacheAgainstModel(t *testing.T) {
 	for op := range 20000 {
 		n := random.IntN(1 << random.IntN(10))
 		n = min(n, len(bufs))
-		switch random.IntN(5) {
+		switch call := random.IntN(6); call {
 		case 0, 1:
 			got := c.GetN(bufs[:n])
 			if got < n {
@@ -123,7 +123,11 @@ func TestCacheAgainstModel(t *testing.T) {
 				some = append(some, b)
 				delete(held, b)
 			}
-			c.PutN(some)
+			if call == 3 {
+				p.PutN(some)
+			} else {
+				c.PutN(some)
+			}
 		}
 	}
 	for b := range held {

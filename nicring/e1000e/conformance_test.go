@@ -62,6 +62,7 @@ func conform(t *testing.T, open func(t *testing.T) *rig) {
 		{"PoolExhausted", testPoolExhausted},
 		{"CloseUnderTraffic", testCloseUnderTraffic},
 		{"Reopen", testReopen},
+		{"TakeOver", testTakeOver},
 		{"Refusals", testRefusals},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, open(t)) })
@@ -324,6 +325,9 @@ func testRuntsAndOversize(t *testing.T, r *rig) {
 	} else {
 		require.Equal(t, [][]byte{good}, d.recv(1, 4))
 	}
+	d.send(r.frames(10, 8)...) // the next buffers taken are ones that hold something
+	d.sent(8)
+	d.tx.Send(nil)
 	short := r.frame(3, 1)
 	d.send(nil, r.frame(4, 1519), short, r.frame(5, 59), good)
 	require.Equal(t, [][]byte{
@@ -334,7 +338,7 @@ func testRuntsAndOversize(t *testing.T, r *rig) {
 	stats, err := d.port.Stats()
 	require.NoError(t, err)
 	require.EqualValues(t, 2, stats.TxDropped, "an empty frame and one of 1519 bytes")
-	require.EqualValues(t, 3, stats.TxPackets)
+	require.EqualValues(t, 11, stats.TxPackets)
 	wantErrors := 2
 	if r.padsRunts {
 		wantErrors = 1
@@ -477,6 +481,34 @@ func testReopen(t *testing.T, r *rig) {
 		require.Equal(t, f, d.sent(10))
 		d.close()
 	}
+}
+
+// testTakeOver opens a card whose owner was killed: it runs, with all that the
+// owner had set, and the kernel has taken it off memory.
+func testTakeOver(t *testing.T, r *rig) {
+	killed := r.open(t, func(c *e1000e.Config) { c.Promiscuous = true })
+	r.deliver(r.frames(0, 3)...)
+	killed.recv(3, 3)
+	require.NoError(t, r.card.SetBusMaster(false))
+	killed.port = nil // its memory went with it
+
+	d := r.open(t)
+	stats, err := d.port.Stats()
+	require.NoError(t, err)
+	require.Equal(t, nicring.Stats{}, stats)
+	stranger := r.frame(1, 80)
+	copy(stranger, []byte{2, 0, 0, 0, 0, 77})
+	f := r.frames(10, 3)
+	r.deliver(append([][]byte{stranger}, f...)...)
+	require.Equal(t, f, d.recv(3, 3), "and no frame for a stranger")
+	d.send(f...)
+	require.Equal(t, f, d.sent(3))
+
+	const rctl, tctl, ims = 0x100, 0x400, 0xD0
+	d.close()
+	require.Zero(t, r.card.Read32(rctl)&2, "RCTL.EN after Close")
+	require.Zero(t, r.card.Read32(tctl)&2, "TCTL.EN after Close")
+	require.Zero(t, r.card.Read32(ims), "IMS after Close")
 }
 
 func testRefusals(t *testing.T, r *rig) {

@@ -1,7 +1,9 @@
 package e1000e_test
 
 import (
+	"encoding/binary"
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -69,6 +71,31 @@ func TestEveryDescriptorHostile(t *testing.T) {
 	stats, err := d.port.Stats()
 	require.NoError(t, err)
 	require.EqualValues(t, 3*ringSize, stats.RxDropped)
+}
+
+// TestEveryDescriptorDone has the card, or whoever can write to its memory, say
+// that it is done with what it does not own. No buffer is handed out twice.
+func TestEveryDescriptorDone(t *testing.T) {
+	memory := nictest.NewMemory(8 << 20)
+	r := &rig{card: nictest.New(memory, nictest.Options{Lax: true}), region: memory.Region()}
+	d := r.open(t)
+	const rdbal, done = 0x2800, 60<<32 | 3
+	page := slices.IndexFunc(r.region.Bus, func(bus uint64) bool {
+		return bus>>32 == uint64(r.card.Read32(rdbal+4))
+	})
+	ring := r.region.Bytes[page*r.region.PageSize+int(r.card.Read32(rdbal))%r.region.PageSize:]
+	for i := range ringSize {
+		binary.LittleEndian.PutUint64(ring[16*i+8:], done)
+	}
+	bufs := make([]*pktbuf.Buf, 4*ringSize)
+	n := d.rx.Recv(bufs)
+	require.Equal(t, ringSize-1, n)
+	seen := map[*pktbuf.Buf]bool{}
+	for _, b := range bufs[:n] {
+		require.False(t, seen[b], "a buffer handed out twice")
+		seen[b] = true
+	}
+	d.cache.PutN(bufs[:n])
 }
 
 // TestLateDescriptor has the card finish descriptors out of order: what comes
