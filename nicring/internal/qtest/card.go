@@ -60,7 +60,9 @@ func newCard(m *Machine, i int) *Card {
 func (c *Card) String() string { return fmt.Sprintf("qtest 0000:00:%02x.0", c.slot) }
 
 // MAC returns the address that is in the card's NVM.
-func (c *Card) MAC() nicring.MAC { return mac(c.slot - firstSlot) }
+func (c *Card) MAC() nicring.MAC {
+	return nicring.MAC{0x52, 0x54, 0, 0, 0, byte(c.slot - firstSlot + 1)}
+}
 
 // Read32 reads a register. It returns all ones once the card has gone.
 func (c *Card) Read32(offset uint32) uint32 {
@@ -107,8 +109,8 @@ func (c *Card) SetBusMaster(on bool) error {
 	return nil
 }
 
-// setUp is what a PC's firmware would do.
-func (c *Card) setUp() bool {
+// place gives the registers their address, as a PC's firmware would.
+func (c *Card) place() bool {
 	c.machine.mu.Lock()
 	defer c.machine.mu.Unlock()
 	return c.writeConfig(cfgBAR0, c.bar) && c.writeConfig(cfgCommand, commandMemory)
@@ -205,7 +207,10 @@ func (i *interrupt) fire() {
 // SetLink plugs the card's wire in or pulls it out. After plugging in, the card
 // negotiates before it has a link.
 func (c *Card) SetLink(up bool) error {
-	return c.machine.execute("set_link", map[string]any{"name": c.id(), "up": up})
+	if err := c.machine.execute("set_link", map[string]any{"name": c.id(), "up": up}); err != nil {
+		return fmt.Errorf("qtest: set the link of %s: %w", c, err)
+	}
+	return nil
 }
 
 // id is the card's name inside QEMU.

@@ -16,7 +16,9 @@
 //
 // CTRL.RST resets the card's address and nothing else. The card receives only
 // with bus mastering, STATUS.LU and RCTL.EN, and a frame that it cannot take
-// waits on the wire instead of being lost, so nothing is ever counted as missed.
+// waits on the wire instead of being lost, so nothing is ever counted as missed;
+// but frames that wait while RCTL.EN is clear are lost to the next grant of bus
+// mastering or write of RDT.
 // Autonegotiation takes half a second. Interrupts are at least 128 µs apart.
 // Short frames are padded to 60 bytes as they come in.
 package qtest
@@ -32,7 +34,6 @@ import (
 	"strconv"
 	"sync"
 
-	"github.com/ferrule-go/ferrule/nicring"
 	"github.com/ferrule-go/ferrule/pktbuf"
 )
 
@@ -191,8 +192,5 @@ func (m *Machine) execute(command string, arguments map[string]any) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("qtest: %s: %w", command, err)
+	return fmt.Errorf("%s: %w", command, err)
 }
-
-// mac is the address that QEMU gives to card i.
-func mac(i int) nicring.MAC { return nicring.MAC{0x52, 0x54, 0, 0, 0, byte(i + 1)} }

@@ -3,8 +3,8 @@ package qtest
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"runtime"
@@ -34,7 +34,7 @@ func Start(ctx context.Context, cfg Config) (*Machine, error) {
 	}
 	if err := m.start(ctx, cfg); err != nil {
 		m.Close()
-		return nil, fmt.Errorf("qtest: start QEMU: %w", errors.Join(ctx.Err(), err))
+		return nil, fmt.Errorf("qtest: start QEMU: %w", err)
 	}
 	return m, nil
 }
@@ -49,7 +49,8 @@ func (m *Machine) start(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	defer context.AfterFunc(ctx, func() { m.cmd.Process.Kill() })()
+	kill := func() { m.cmd.Process.Kill() }
+	stop := context.AfterFunc(ctx, kill)
 
 	m.workers.Go(m.listen)
 	for _, c := range m.cards {
@@ -58,33 +59,39 @@ func (m *Machine) start(ctx context.Context, cfg Config) error {
 			m.workers.Go(func() { c.wire.write(m.done) })
 		}
 	}
-	return m.setUp()
+	err = m.setUp()
+	switch {
+	case !stop(): // it is being killed
+		return ctx.Err()
+	case err != nil:
+		kill()
+		<-m.exited
+		return fmt.Errorf("%w: %w", err, m.obituary())
+	}
+	return nil
 }
 
 // setUp waits for QEMU to answer and readies its cards.
 func (m *Machine) setUp() error {
-	err := m.execute("qmp_capabilities", nil)
-	if err == nil {
-		m.mu.Lock()
-		m.command = append(m.command[:0], "irq_intercept_in ioapic"...)
-		_, ok := m.call()
-		m.mu.Unlock()
-		for _, c := range m.cards {
-			ok = ok && c.setUp()
-		}
-		if ok {
-			return nil
-		}
-		err = errors.New("qtest: it hung up")
+	if err := m.execute("qmp_capabilities", nil); err != nil {
+		return err
 	}
-	m.cmd.Process.Kill()
-	<-m.exited
-	return errors.Join(err, m.obituary())
+	m.mu.Lock()
+	m.command = append(m.command[:0], "irq_intercept_in ioapic"...)
+	_, ok := m.call()
+	m.mu.Unlock()
+	for _, c := range m.cards {
+		ok = ok && c.place()
+	}
+	if !ok {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
 }
 
 // obituary says how QEMU ended, in its own words if it has left any.
 func (m *Machine) obituary() error {
-	return fmt.Errorf("QEMU: %s: %s", m.cmd.ProcessState, strings.TrimSpace(m.stderr.String()))
+	return fmt.Errorf("%s: %s", m.cmd.ProcessState, strings.TrimSpace(m.stderr.String()))
 }
 
 // Close ends QEMU and takes the machine's memory away: nothing may use it any
@@ -95,7 +102,7 @@ func (m *Machine) Close() error {
 		if m.cmd != nil {
 			select {
 			case <-m.exited:
-				m.err = fmt.Errorf("qtest: %w", m.obituary())
+				m.err = fmt.Errorf("qtest: QEMU has ended by itself: %w", m.obituary())
 			default:
 				m.cmd.Process.Kill()
 				<-m.exited
