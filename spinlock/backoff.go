@@ -13,10 +13,10 @@ import (
 // nothing will change until somebody else acts, and that somebody may need the
 // very processor this loop runs on.
 //
-// Progress. Lost returns after a few microseconds at most and never enters the
+// Progress. Lost returns after a few microseconds and never enters the
 // scheduler. Wait pauses for ever longer, then yields to the scheduler, then
-// sleeps for ever longer, up to a millisecond: no goroutine is kept from running
-// for good, with one processor too. Neither allocates.
+// sleeps for ever longer, up to a millisecond: with one processor, too, it keeps
+// no other goroutine from running. Neither allocates.
 //
 // Order. Neither orders anything: the loop's own loads and stores do.
 //
@@ -27,22 +27,25 @@ type Backoff struct {
 	waits  uint32 // calls of Wait since the last Lost, up to lastWait
 }
 
-// How Wait goes on, in calls.
+// How long it takes, in calls.
 const (
-	// Pauses double from 1 to 32, 63 in all: 1 to 3 microseconds, as long as it
-	// takes to fetch a contended line a few times.
-	pauses   = 6
-	lastLoss = pauses - 1
+	// Lost doubles its pause from 1 to 32: 1 to 2 µs, in which a contended line
+	// changes hands several times.
+	lastLoss = 5
 
-	// A yield of an idle processor takes 65 ns, all of them 65 µs; a sleep ends
-	// after a millisecond however short, since that is the finest the Go
-	// scheduler asks of the kernel. So yields go on for as long as they are cheap
-	// beside one sleep, and hundreds of waiters may pass a lock on meanwhile.
+	// Wait doubles its pause from 1 to 8, 15 in all: 0.2 to 0.7 µs, about what
+	// it takes to hear from a goroutine that is running. If it is not, each pause
+	// keeps it from this processor.
+	pauses = 4
+
+	// With nothing else to run a yield takes 65 ns, and all of them 65 µs. A
+	// sleep, however short, takes an idle process a millisecond, the finest the
+	// Go scheduler asks of the kernel. So there is yielding for as long as it is
+	// cheap beside one sleep.
 	yields = 1000
 
 	minSleep  = 16 * time.Microsecond
-	doublings = 6
-	maxSleep  = minSleep << doublings // 1.024 ms
+	doublings = 6 // to 1.024 ms
 	lastWait  = pauses + yields + doublings
 )
 
@@ -72,6 +75,11 @@ func (b *Backoff) Wait() {
 	}
 	b.waits = min(b.waits+1, lastWait)
 }
+
+// Spent reports whether Wait has come to sleeping. Who can be woken by the one it
+// waits for should park instead: a sleeper wakes up to a millisecond late, and in
+// a queue each makes those behind it late enough to sleep too.
+func (b *Backoff) Spent() bool { return b.waits >= pauses+yields }
 
 // Reset begins anew, for the next thing waited for.
 func (b *Backoff) Reset() { *b = Backoff{} }

@@ -39,15 +39,16 @@ func TestWaitSleepsLateAndBounded(t *testing.T) {
 			}
 		}), "the first waits spin and yield")
 
-		for slept(b.Wait) == 0 {
+		for !b.Spent() {
+			require.Zero(t, slept(b.Wait))
 		}
-		want := 16 * time.Microsecond
-		for range 20 {
-			want = min(2*want, 1024*time.Microsecond)
-			require.Equal(t, want, slept(b.Wait))
+		for want := 16 * time.Microsecond; want < 20*time.Millisecond; want *= 2 {
+			require.Equal(t, min(want, 1024*time.Microsecond), slept(b.Wait))
+			require.True(t, b.Spent())
 		}
 
 		b.Reset()
+		require.False(t, b.Spent())
 		require.Zero(t, slept(b.Wait), "Reset begins anew")
 	})
 }
@@ -56,9 +57,11 @@ func TestWaitSleepsLateAndBounded(t *testing.T) {
 func TestLostEndsTheWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var b spinlock.Backoff
-		for slept(b.Wait) == 0 {
+		for !b.Spent() {
+			b.Wait()
 		}
 		b.Lost()
+		require.False(t, b.Spent())
 		require.Zero(t, slept(b.Wait))
 	})
 }

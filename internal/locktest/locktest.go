@@ -23,6 +23,7 @@ func Mutex(t *testing.T, newLock func() (newHandle func() Handle)) {
 	t.Run("TryLock", func(t *testing.T) { tryLock(t, newLock()) })
 	t.Run("WaiterGetsIn", func(t *testing.T) { waiterGetsIn(t, newLock()) })
 	t.Run("Exclusion", func(t *testing.T) { exclusion(t, newLock(), 2*runtime.GOMAXPROCS(0)) })
+	t.Run("ShortSections", func(t *testing.T) { shortSections(t, newLock()) })
 	t.Run("ManyGoroutines", func(t *testing.T) { exclusion(t, newLock(), 64) })
 	t.Run("OneProcessor", func(t *testing.T) {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
@@ -48,7 +49,8 @@ func tryLock(t *testing.T, newHandle func() Handle) {
 	}
 }
 
-// waiterGetsIn holds the lock for so long that the waiters have begun to sleep.
+// waiterGetsIn holds the lock for so long that the waiters have come to the last
+// stage of waiting.
 func waiterGetsIn(t *testing.T, newHandle func() Handle) {
 	holder := newHandle()
 	holder.Lock()
@@ -127,6 +129,33 @@ func exclusion(t *testing.T, newHandle func() Handle, goroutines int) {
 	}
 	if refused == 0 {
 		t.Error("no TryLock was refused: the lock was never contended")
+	}
+}
+
+// shortSections has two goroutines take and give back the lock as fast as they
+// can: with two processors one arrives at every point of the other's leaving.
+func shortSections(t *testing.T, newHandle func() Handle) {
+	rounds := 200_000
+	if testing.Short() {
+		rounds /= 10
+	}
+	var done sync.WaitGroup
+	sum := 0
+	for range 2 {
+		done.Go(func() {
+			h := newHandle()
+			for n := range rounds {
+				if n%2 == 0 || !h.TryLock() {
+					h.Lock()
+				}
+				sum++
+				h.Unlock()
+			}
+		})
+	}
+	done.Wait()
+	if sum != 2*rounds {
+		t.Errorf("sum is %d after %d sections", sum, 2*rounds)
 	}
 }
 
