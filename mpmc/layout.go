@@ -9,16 +9,14 @@ import (
 // The layout of a Ring is the same for every T. Its groups are a full line
 // apart wherever the allocator puts it; a constant below zero stops the build.
 const (
-	line = uintptr(cpu.LineSize)
-
 	tailEnd  = unsafe.Offsetof(Ring[byte]{}.tail) + unsafe.Sizeof(Ring[byte]{}.tail)
 	headEnd  = unsafe.Offsetof(Ring[byte]{}.head) + unsafe.Sizeof(Ring[byte]{}.head)
 	slotsEnd = unsafe.Offsetof(Ring[byte]{}.slots) + unsafe.Sizeof(Ring[byte]{}.slots)
 
-	_ = unsafe.Offsetof(Ring[byte]{}.tail) - line
-	_ = unsafe.Offsetof(Ring[byte]{}.head) - tailEnd - line
-	_ = unsafe.Offsetof(Ring[byte]{}.slots) - headEnd - line
-	_ = unsafe.Sizeof(Ring[byte]{}) - slotsEnd - line
+	_ = unsafe.Offsetof(Ring[byte]{}.tail) - cpu.LineSize
+	_ = unsafe.Offsetof(Ring[byte]{}.head) - tailEnd - cpu.LineSize
+	_ = unsafe.Offsetof(Ring[byte]{}.slots) - headEnd - cpu.LineSize
+	_ = unsafe.Sizeof(Ring[byte]{}) - slotsEnd - cpu.LineSize
 )
 
 // makeSlots returns n slots with at least a line of unused memory before the

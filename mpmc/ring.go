@@ -69,9 +69,9 @@ import (
 // A Ring must not be copied. Make one with New.
 type Ring[T any] struct {
 	_    cpu.Pad
-	tail atomic.Uint64 // pushes claimed so far
+	tail counter // pushes claimed so far
 	_    cpu.Pad
-	head atomic.Uint64 // pops claimed so far
+	head counter // pops claimed so far
 	_    cpu.Pad
 
 	// slots is set by New, read by all, never written again. Its length is the
@@ -80,17 +80,11 @@ type Ring[T any] struct {
 	_     cpu.Pad
 }
 
-// A slot holds one value at a time. Its turn tells whose it is to claim.
+// A slot holds one value at a time.
 type slot[T any] struct {
-	turn atomic.Uint64
+	turn turn
 	v    T
 }
-
-// Push number n may claim a slot on turn 2n+free, pop number n on turn 2n+full.
-const (
-	free = 0
-	full = 1
-)
 
 // New returns an empty ring of the given capacity, which must be a power of
 // two. It panics if it is not: the capacity is written in the program, and a
@@ -112,8 +106,8 @@ func (r *Ring[T]) TryPush(v T) bool {
 	for {
 		tail := r.tail.Load() // before the turn: see claim
 		s := r.slot(tail)
-		early := int64(2*tail + free - s.turn.Load()) // B: acquire
-		if early == 0 && r.tail.CompareAndSwap(tail, tail+1) {
+		early := s.turn.early(2*tail + free) // B: acquire
+		if early == 0 && r.tail.claim(tail, 1) {
 			s.put(v, tail)
 			return true
 		}
@@ -130,8 +124,8 @@ func (r *Ring[T]) TryPop() (v T, ok bool) {
 	for {
 		head := r.head.Load() // before the turn: see claim
 		s := r.slot(head)
-		early := int64(2*head + full - s.turn.Load()) // A: acquire
-		if early == 0 && r.head.CompareAndSwap(head, head+1) {
+		early := s.turn.early(2*head + full) // A: acquire
+		if early == 0 && r.head.claim(head, 1) {
 			return s.take(head + uint64(len(r.slots))), true
 		}
 		if early > 0 {
@@ -176,19 +170,19 @@ func (r *Ring[T]) TryPopN(vs []T) int {
 // That the turn of the first is still to come means full, or empty, and not a
 // lost race: the counter, loaded before the turn, has not gone past first, for
 // whoever moved it past had seen that turn come.
-func (r *Ring[T]) claim(counter *atomic.Uint64, side uint64, limit int) (first uint64, n int) {
+func (r *Ring[T]) claim(c *counter, side uint64, limit int) (first uint64, n int) {
 	var b spinlock.Backoff
 	for {
-		first = counter.Load()
+		first = c.Load()
 		early := int64(0)
 		for n = 0; n < limit; n++ { // ends within one round of the ring
 			number := first + uint64(n)
-			early = int64(2*number + side - r.slot(number).turn.Load()) // A, B: acquire
+			early = r.slot(number).turn.early(2*number + side) // A, B: acquire
 			if early != 0 {
 				break
 			}
 		}
-		if n == 0 && early >= 0 || n > 0 && counter.CompareAndSwap(first, first+uint64(n)) {
+		if n == 0 && early >= 0 || n > 0 && c.claim(first, n) {
 			return first, n
 		}
 		b.Lost()
@@ -199,11 +193,10 @@ func (r *Ring[T]) claim(counter *atomic.Uint64, side uint64, limit int) (first u
 func (r *Ring[T]) slot(n uint64) *slot[T] { return &r.slots[n&uint64(len(r.slots)-1)] }
 
 // put fills the slot, which the caller has claimed as push number n, and gives
-// it to pop number n. The turn of a claimed slot has no other writer, and
-// nothing ever swaps or adds to a turn, so publishing it is enough.
+// it to pop number n.
 func (s *slot[T]) put(v T, n uint64) {
 	s.v = v
-	cpu.Publish(&s.turn, 2*n+full) // A: release
+	s.turn.publish(2*n + full) // A: release
 }
 
 // take empties the slot, which the caller has claimed for a pop, and gives it to
@@ -211,8 +204,8 @@ func (s *slot[T]) put(v T, n uint64) {
 func (s *slot[T]) take(next uint64) T {
 	v := s.v
 	var zero T
-	s.v = zero                        // or the ring would keep v alive
-	cpu.Publish(&s.turn, 2*next+free) // B: release
+	s.v = zero                    // or the ring would keep v alive
+	s.turn.publish(2*next + free) // B: release
 	return v
 }
 
@@ -226,3 +219,32 @@ func (r *Ring[T]) Len() int {
 
 // Cap returns the capacity that New was given.
 func (r *Ring[T]) Cap() int { return len(r.slots) }
+
+// What follows is not generic for speed: into code that is made of a generic
+// type elsewhere, the compiler inlines only what it has already inlined in this
+// package.
+
+// A counter numbers the pushes or the pops.
+type counter struct{ atomic.Uint64 }
+
+// claim moves the counter from first on by n, unless somebody else has.
+func (c *counter) claim(first uint64, n int) bool {
+	return c.CompareAndSwap(first, first+uint64(n))
+}
+
+// A turn tells whose a slot is to claim: push number n may on turn 2n+free, pop
+// number n on turn 2n+full.
+type turn struct{ atomic.Uint64 }
+
+const (
+	free = 0
+	full = 1
+)
+
+// early returns by how much want is still to come: 0 if it is there, less if it
+// is over.
+func (t *turn) early(want uint64) int64 { return int64(want - t.Load()) }
+
+// publish ends the caller's claim. The turn of a claimed slot has no other
+// writer, and nothing ever swaps or adds to a turn, so publishing it is enough.
+func (t *turn) publish(next uint64) { cpu.Publish(&t.Uint64, next) }

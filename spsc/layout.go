@@ -9,16 +9,14 @@ import (
 // The layout of a Ring is the same for every T. Its groups are a full line
 // apart wherever the allocator puts it; a constant below zero stops the build.
 const (
-	line = uintptr(cpu.LineSize)
-
 	prodEnd  = unsafe.Offsetof(Ring[byte]{}.prod) + unsafe.Sizeof(Ring[byte]{}.prod)
 	consEnd  = unsafe.Offsetof(Ring[byte]{}.cons) + unsafe.Sizeof(Ring[byte]{}.cons)
 	slotsEnd = unsafe.Offsetof(Ring[byte]{}.slots) + unsafe.Sizeof(Ring[byte]{}.slots)
 
-	_ = unsafe.Offsetof(Ring[byte]{}.prod) - line
-	_ = unsafe.Offsetof(Ring[byte]{}.cons) - prodEnd - line
-	_ = unsafe.Offsetof(Ring[byte]{}.slots) - consEnd - line
-	_ = unsafe.Sizeof(Ring[byte]{}) - slotsEnd - line
+	_ = unsafe.Offsetof(Ring[byte]{}.prod) - cpu.LineSize
+	_ = unsafe.Offsetof(Ring[byte]{}.cons) - prodEnd - cpu.LineSize
+	_ = unsafe.Offsetof(Ring[byte]{}.slots) - consEnd - cpu.LineSize
+	_ = unsafe.Sizeof(Ring[byte]{}) - slotsEnd - cpu.LineSize
 )
 
 // makeSlots returns n slots with at least a line of unused memory before the

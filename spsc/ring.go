@@ -71,15 +71,15 @@ type Ring[T any] struct {
 
 	// prod is written by the producer alone.
 	prod struct {
-		tail atomic.Uint64 // slots filled so far; the consumer reads it
-		head view          // what the producer knows of cons.head
+		tail counter // slots filled so far; the consumer reads it
+		head view    // what the producer knows of cons.head
 	}
 	_ cpu.Pad
 
 	// cons is written by the consumer alone.
 	cons struct {
-		head atomic.Uint64 // slots emptied so far; the producer reads it
-		tail view          // what the consumer knows of prod.tail
+		head counter // slots emptied so far; the producer reads it
+		tail view    // what the consumer knows of prod.tail
 	}
 	_ cpu.Pad
 
@@ -107,7 +107,7 @@ func (r *Ring[T]) TryPush(v T) bool {
 		return r.prod.head.look(&r.cons.head, len(r.slots)) && r.TryPush(v) // B: acquire
 	}
 	r.slots[tail&uint64(len(r.slots)-1)] = v
-	cpu.Publish(&r.prod.tail, tail+1) // A: release
+	r.prod.tail.publish(tail + 1) // A: release
 	return true
 }
 
@@ -126,8 +126,8 @@ func (r *Ring[T]) TryPop() (v T, ok bool) {
 	slot := &r.slots[head&uint64(len(r.slots)-1)]
 	v = *slot
 	var zero T
-	*slot = zero                      // or the ring would keep v alive
-	cpu.Publish(&r.cons.head, head+1) // B: release
+	*slot = zero                  // or the ring would keep v alive
+	r.cons.head.publish(head + 1) // B: release
 	return v, true
 }
 
@@ -145,7 +145,7 @@ func (r *Ring[T]) TryPushN(vs []T) int {
 	}
 	a, b := r.segments(tail, len(vs))
 	copy(b, vs[copy(a, vs):])
-	cpu.Publish(&r.prod.tail, tail+uint64(len(vs))) // A: release
+	r.prod.tail.publish(tail + uint64(len(vs))) // A: release
 	return len(vs)
 }
 
@@ -162,10 +162,9 @@ func (r *Ring[T]) TryPopN(vs []T) int {
 		return 0
 	}
 	a, b := r.segments(head, len(vs))
-	copy(vs[copy(vs, a):], b)
-	clear(a) // as TryPop does
-	clear(b)
-	cpu.Publish(&r.cons.head, head+uint64(len(vs))) // B: release
+	take(vs, a)
+	take(vs[len(a):], b)
+	r.cons.head.publish(head + uint64(len(vs))) // B: release
 	return len(vs)
 }
 
@@ -175,6 +174,15 @@ func (r *Ring[T]) segments(from uint64, n int) (a, b []T) {
 	i := int(from & uint64(len(r.slots)-1))
 	a = r.slots[i:min(i+n, len(r.slots))]
 	return a, r.slots[:n-len(a)]
+}
+
+// take moves what is in slots to dst, which has room for it, and leaves zeros.
+func take[T any](dst, slots []T) {
+	copy(dst, slots)
+	var zero T
+	for i := range slots { // clear would do, if the race detector saw it
+		slots[i] = zero
+	}
 }
 
 // Len returns how many values the ring holds. Anyone may ask. To the producer
@@ -189,41 +197,10 @@ func (r *Ring[T]) Len() int {
 // Cap returns the capacity that New was given.
 func (r *Ring[T]) Cap() int { return len(r.slots) }
 
-// A view is what one side knows of the other side's counter.
-type view struct {
-	seen uint64 // the counter when last read; never ahead of it
-	gain uint64 // by how much the last look moved seen
-	slip uint32 // processor pauses before the next look
-}
+// A counter counts slots. One side writes it, the other reads it.
+type counter struct{ atomic.Uint64 }
 
-// How a side keeps its pace.
-const (
-	// A look that gains as much as two lines hold words is cheap enough per item.
-	enoughGain = 16
-	// 16 pauses take 0.2 to 1 µs, depending on the processor: several transfers
-	// of a line. A ring is never half emptied or filled in the meantime, because
-	// enough is at most an eighth of it.
-	maxSlip = 16
-)
-
-// look reads the counter again and reports whether it has moved. Its load
-// acquires what the other side's publishing store released.
-//
-// Each pause is a wager that the next look will gain more for it. It is raised
-// while the looks gain more and more, halved when one does not, and held once
-// they gain enough. Where nothing can be gained, since the other side waits for
-// this one or does something else meanwhile, it stays at nothing.
-func (v *view) look(counter *atomic.Uint64, capacity int) (moved bool) {
-	cpu.Pause(v.slip)
-	before := v.gain
-	now := counter.Load()
-	v.gain, v.seen = now-v.seen, now
-	switch {
-	case v.gain >= min(enoughGain, uint64(capacity)/8):
-	case v.gain > before:
-		v.slip = min(2*v.slip+1, maxSlip)
-	default:
-		v.slip /= 2
-	}
-	return v.gain > 0
-}
+// publish hands over the slots before n. It is a method of a type that is not
+// generic for speed: into code that is made of a generic type elsewhere, the
+// compiler inlines only what it has already inlined in this package.
+func (c *counter) publish(n uint64) { cpu.Publish(&c.Uint64, n) }

@@ -1,0 +1,196 @@
+package ringtest
+
+import (
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/ferrule-go/ferrule/spinlock"
+)
+
+// An Item is one value of a stress test. It fills several words, so that half
+// of one and half of another can be told from a whole.
+type Item struct {
+	Producer, Seq int
+	sum           int
+}
+
+func newItem(producer, seq int) Item { return Item{producer, seq, producer ^ ^seq} }
+
+func (i Item) whole() bool { return i.sum == i.Producer^^i.Seq }
+
+// A Crowd is who works on a ring at once. Burst is the longest burst; with 1,
+// values are pushed and popped singly. The consumers share evenly what
+// Producers times Each makes.
+type Crowd struct {
+	Producers, Consumers int
+	Burst                int
+	Each                 int // values that one producer pushes
+}
+
+// Stress lets a crowd loose on an empty ring. Every value has to come out once,
+// whole, and to each consumer in the order of its producer; and the ring, which
+// should be small, must have been found full and empty. It may be called from
+// any goroutine of the test.
+//
+// Nothing but the ring orders one goroutine before another until the first of
+// them is done, so the race detector judges the ring alone.
+func Stress(t *testing.T, r Ring[Item], c Crowd) {
+	t.Helper()
+	s := &stress{Crowd: c, t: t, ring: r, got: make([][]Item, c.Consumers)}
+	var all sync.WaitGroup
+	s.producing.Store(int32(c.Producers))
+	s.consuming.Store(int32(c.Consumers))
+	for i := range c.Producers {
+		all.Go(func() { s.produce(i) })
+	}
+	for i := range c.Consumers {
+		all.Go(func() { s.consume(i) })
+	}
+	all.Wait()
+	s.check()
+}
+
+type stress struct {
+	Crowd
+	t    *testing.T
+	ring Ring[Item]
+	got  [][]Item // by consumer
+
+	full, empty          atomic.Int64 // times the ring was found so
+	producing, consuming atomic.Int32 // goroutines that are not done
+}
+
+func (s *stress) produce(producer int) {
+	defer s.producing.Add(-1)
+	var full int64
+	defer func() { s.full.Add(full) }()
+
+	var items []Item // made, and not yet pushed
+	for seq := 0; seq < s.Each || len(items) > 0; {
+		for want := 1 + seq%s.Burst; len(items) < want && seq < s.Each; seq++ {
+			items = append(items, newItem(producer, seq))
+		}
+		var w spinlock.Backoff
+		for {
+			over := s.consuming.Load() == 0
+			n := s.push(items)
+			items = items[n:]
+			if n > 0 {
+				break
+			}
+			if full++; over {
+				s.t.Errorf("cap %d: full, and every consumer has had its share", s.ring.Cap())
+				return
+			}
+			w.Wait()
+		}
+	}
+}
+
+func (s *stress) consume(consumer int) {
+	defer s.consuming.Add(-1)
+	var empty int64
+	defer func() { s.empty.Add(empty) }()
+
+	left := s.Producers * s.Each / s.Consumers
+	got := make([]Item, 0, left)
+	defer func() { s.got[consumer] = got }()
+	items := make([]Item, s.Burst)
+	for left > 0 {
+		var w spinlock.Backoff
+		for {
+			over := s.producing.Load() == 0
+			n := s.pop(items[:min(1+left%s.Burst, left)])
+			got = append(got, items[:n]...)
+			left -= n
+			if n > 0 {
+				break
+			}
+			if empty++; over {
+				s.t.Errorf("cap %d: empty, every producer is done, and a consumer misses %d values", s.ring.Cap(), left)
+				return
+			}
+			w.Wait()
+		}
+	}
+}
+
+func (s *stress) push(items []Item) int {
+	if s.Burst > 1 {
+		return s.ring.TryPushN(items)
+	}
+	if s.ring.TryPush(items[0]) {
+		return 1
+	}
+	return 0
+}
+
+func (s *stress) pop(items []Item) (n int) {
+	if s.Burst > 1 {
+		return s.ring.TryPopN(items)
+	}
+	var ok bool
+	if items[0], ok = s.ring.TryPop(); ok {
+		return 1
+	}
+	return 0
+}
+
+func (s *stress) check() {
+	times := make(map[Item]int)
+	for consumer, items := range s.got {
+		last := make(map[int]int)
+		for n, i := range items {
+			before, seen := last[i.Producer]
+			if !i.whole() || seen && i.Seq <= before {
+				s.t.Errorf("cap %d: consumer %d got %+v as its %dth, after number %d of that producer", s.ring.Cap(), consumer, i, n, before)
+				return
+			}
+			last[i.Producer] = i.Seq
+			times[i]++
+		}
+	}
+	for producer := range s.Producers {
+		for seq := range s.Each {
+			if n := times[newItem(producer, seq)]; n != 1 {
+				s.t.Errorf("cap %d: number %d of producer %d came out %d times", s.ring.Cap(), seq, producer, n)
+				return
+			}
+		}
+	}
+	if s.full.Load() == 0 || s.empty.Load() == 0 {
+		s.t.Errorf("cap %d: found full %d times and empty %d times, want both", s.ring.Cap(), s.full.Load(), s.empty.Load())
+	}
+	if n := s.ring.Len(); n != 0 {
+		s.t.Errorf("cap %d: Len = %d at the end", s.ring.Cap(), n)
+	}
+}
+
+// LenFromOutside pushes and pops while a third goroutine watches Len, which must
+// stay between nothing and the capacity.
+func LenFromOutside(t *testing.T, r Ring[int]) {
+	var enough atomic.Bool
+	var all sync.WaitGroup
+	for _, side := range []func(){func() { r.TryPush(1) }, func() { r.TryPop() }} {
+		all.Go(func() {
+			for !enough.Load() {
+				side()
+				runtime.Gosched()
+			}
+		})
+	}
+	seen := make(map[int]bool)
+	for looks := 0; looks < 20_000 || len(seen) < 2; looks++ {
+		n := r.Len()
+		if n < 0 || n > r.Cap() {
+			t.Errorf("Len = %d of a ring of %d", n, r.Cap())
+			break
+		}
+		seen[n] = true
+		runtime.Gosched()
+	}
+	enough.Store(true)
+	all.Wait()
+}

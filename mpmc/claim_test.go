@@ -1,0 +1,64 @@
+package mpmc
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A producer that has claimed a slot and not yet filled it hides what others
+// push after it, and delays them only when the ring has gone once round.
+func TestSuspendedProducer(t *testing.T) {
+	r := New[string](4)
+	first, n := r.claim(&r.tail, free, 1)
+	require.Equal(t, 1, n)
+
+	require.True(t, r.TryPush("second"))
+	require.Equal(t, 2, r.TryPushN([]string{"third", "fourth"}))
+	require.False(t, r.TryPush("fifth"), "its slot is the first's")
+	require.Zero(t, r.TryPushN([]string{"fifth"}))
+	require.Equal(t, 4, r.Len())
+
+	_, ok := r.TryPop()
+	require.False(t, ok, "nothing is to be had before the first")
+	require.Zero(t, r.TryPopN(make([]string, 4)))
+
+	r.slot(first).put("first", first)
+	vs := make([]string, 4)
+	require.Equal(t, 4, r.TryPopN(vs))
+	require.Equal(t, []string{"first", "second", "third", "fourth"}, vs)
+}
+
+// A consumer that has claimed a slot and not yet emptied it makes the ring full
+// when it has gone once round, though other slots are free.
+func TestSuspendedConsumer(t *testing.T) {
+	r := New[int](4)
+	require.Equal(t, 4, r.TryPushN([]int{0, 1, 2, 3}))
+	first, n := r.claim(&r.head, full, 1)
+	require.Equal(t, 1, n)
+
+	vs := make([]int, 2)
+	require.Equal(t, 2, r.TryPopN(vs))
+	require.Equal(t, []int{1, 2}, vs)
+	require.False(t, r.TryPush(4), "its slot is not given back")
+	require.Zero(t, r.TryPushN([]int{4}))
+
+	require.Zero(t, r.slot(first).take(first+4))
+	require.Equal(t, 3, r.TryPushN([]int{4, 5, 6, 7}))
+	require.Equal(t, 4, r.Len())
+}
+
+// A burst ends before a slot that is still in use, though the next ones are not.
+func TestBurstEndsAtSlotInUse(t *testing.T) {
+	r := New[int](8)
+	require.Equal(t, 8, r.TryPushN(make([]int, 8)))
+	require.Equal(t, 3, r.TryPopN(make([]int, 3)))
+	slow, n := r.claim(&r.head, full, 1)
+	require.Equal(t, 1, n)
+	require.Equal(t, 4, r.TryPopN(make([]int, 8)))
+
+	require.Equal(t, 3, r.TryPushN(make([]int, 8)))
+	require.Zero(t, r.TryPushN(make([]int, 8)))
+	r.slot(slow).take(slow + 8)
+	require.Equal(t, 5, r.TryPushN(make([]int, 8)))
+}

@@ -1,0 +1,12 @@
+//go:build amd64 && !race && !ferrule_strict
+
+package spsc_test
+
+import (
+	"testing"
+
+	"github.com/ferrule-go/ferrule/internal/ringtest"
+	_ "github.com/ferrule-go/ferrule/spsc" // the probe's: or the cache of test results would not see it change
+)
+
+func TestInstancesElsewhereAreInlined(t *testing.T) { ringtest.Inlined(t) }

@@ -1,0 +1,14 @@
+package spsc_test
+
+import (
+	"testing"
+
+	"github.com/ferrule-go/ferrule/internal/ringtest"
+	"github.com/ferrule-go/ferrule/spsc"
+)
+
+func newAt(capacity int, n uint64) ringtest.Ring[uint64] { return spsc.NewAt[uint64](capacity, n) }
+
+func TestModel(t *testing.T) { ringtest.Model(t, newAt) }
+
+func FuzzModel(f *testing.F) { ringtest.FuzzModel(f, newAt) }
