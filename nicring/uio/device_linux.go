@@ -4,6 +4,7 @@ package uio
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -38,7 +39,7 @@ type Device struct {
 	config *os.File // the PCI command register; its lock keeps others out
 
 	gone atomic.Bool
-	mu   sync.Mutex // held while a byte of the command register is changed
+	mu   sync.Mutex // held while the command register is changed
 }
 
 const (
@@ -52,14 +53,13 @@ const (
 	cardFD = 512
 )
 
-// The PCI command register, by bytes, so that bus mastering, which is ours, and
-// the interrupt, which the kernel disables when it comes, are not written
-// together.
+// The PCI command register. The kernel disables the interrupt there when it has
+// come. Should that happen while we change another bit, we enable it again too
+// early: it comes once more, and someone waits once less than he might.
 const (
-	commandLow  = 4
+	regCommand  = 4
 	busMaster   = 1 << 2
-	commandHigh = 5
-	intxDisable = 1 << 2
+	intxDisable = 1 << 10
 )
 
 // opened has the Devices of this process.
@@ -222,12 +222,20 @@ func (d *Device) revoked(panicOnFault bool, value *uint32) {
 // SetBusMaster grants the card access to memory or takes it back. Once it has
 // taken it back, what the card wrote before is in memory, and no more will come.
 func (d *Device) SetBusMaster(on bool) error {
-	value := byte(0)
+	value := uint16(0)
 	if on {
 		value = busMaster
 	}
-	if err := d.command(commandLow, busMaster, value); err != nil {
-		return fmt.Errorf("uio: set bus mastering of %s: %w", d, err)
+	err := d.setCommand(busMaster, value)
+	var now uint16
+	if err == nil {
+		now, err = d.command() // behind which the card's last writes are in memory
+	}
+	if err == nil && now&busMaster != value {
+		err = fmt.Errorf("PCI command register reads %#04x", now)
+	}
+	if err != nil {
+		return fmt.Errorf("uio: set bus mastering of %s to %v: %w", d, on, err)
 	}
 	return nil
 }
@@ -239,7 +247,7 @@ func (d *Device) WaitInterrupt(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	err := d.command(commandHigh, intxDisable, 0) // the kernel set it when it last came
+	err := d.setCommand(intxDisable, 0)
 	if err == nil {
 		err = d.waitEvent(ctx)
 	}
@@ -271,29 +279,36 @@ func (d *Device) waitEvent(ctx context.Context) error {
 	return err
 }
 
-// command gives the bits under mask of a byte of the PCI command register a
-// value, and sees that they have it.
-func (d *Device) command(offset int64, mask, value byte) error {
+// setCommand gives the bits under mask of the command register a value.
+func (d *Device) setCommand(mask, value uint16) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.gone.Load() || d.dead() {
 		return d.removed()
 	}
-	var b [1]byte
-	_, err := d.config.ReadAt(b[:], offset)
-	if err == nil && b[0]&mask != value {
-		b[0] = b[0]&^mask | value
-		if _, err = d.config.WriteAt(b[:], offset); err == nil {
-			_, err = d.config.ReadAt(b[:], offset)
-		}
+	now, err := d.command()
+	if err != nil || now&mask == value {
+		return err
 	}
-	switch {
-	case errors.Is(err, unix.ENODEV), err == nil && b[0] == 0xFF: // some bits of both bytes are always 0
+	// Both bytes in one write: to one of the high byte alone, QEMU's cards show
+	// the new bit and go on with the old.
+	var b [2]byte
+	binary.LittleEndian.PutUint16(b[:], now&^mask|value)
+	if _, err = d.config.WriteAt(b[:], regCommand); errors.Is(err, unix.ENODEV) {
 		return d.removed()
-	case err == nil && b[0]&mask != value:
-		return fmt.Errorf("PCI command register reads %#02x at %d after writing %#02x under %#02x", b[0], offset, value, mask)
 	}
 	return err
+}
+
+// command reads the command register.
+func (d *Device) command() (uint16, error) {
+	var b [2]byte
+	_, err := d.config.ReadAt(b[:], regCommand)
+	now := binary.LittleEndian.Uint16(b[:])
+	if errors.Is(err, unix.ENODEV) || err == nil && now == 0xFFFF { // some bits of it are always 0
+		return 0, d.removed()
+	}
+	return now, err
 }
 
 // dead reports whether the kernel has taken the card from uio_pci_generic since

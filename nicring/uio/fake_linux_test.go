@@ -69,7 +69,7 @@ func (f *fakeHost) addCard(address, class, native, iface string) {
 	f.put(dir+"/vendor", "0x8086")
 	f.put(dir+"/device", "0x10d3")
 	f.put(dir+"/driver_override", "(null)")
-	config := [64]byte{commandLow: 0x03, commandHigh: 0x05}
+	config := [64]byte{regCommand: 0x03, regCommand + 1: 0x05}
 	require.NoError(f.t, os.WriteFile(dir+"/config", config[:], 0644))
 	require.NoError(f.t, os.WriteFile(dir+"/resource0", make([]byte, minBAR), 0644))
 	f.link(dir, f.device(address))
