@@ -84,6 +84,13 @@ func TestReleaseWakesWhoParked(t *testing.T) {
 	}
 }
 
+// The lock came just before the waiter would have parked.
+func TestParkReturnsIfTheLockHasCome(t *testing.T) {
+	var node mcs.Node
+	node.Park()
+	require.False(t, node.Parked())
+}
+
 // Someone who holds the lock may let another goroutine release it.
 func TestNodePassesToAnotherGoroutine(t *testing.T) {
 	var (
