@@ -65,7 +65,7 @@ type Lock struct {
 //	B  next. A waiter links itself, and with that hands over its state, which
 //	   says that it waits.
 //	C  state. Release takes the wait out of its successor's word, and with that
-//	   hands over the lock.
+//	   hands over the lock. One that has parked learns it from the gate.
 
 // Acquire takes l with n, waiting for all that came before. It panics if n is in
 // use. n must be left alone, and be kept, until Release.
@@ -177,8 +177,8 @@ func (n *Node) pass() {
 	for b := (spinlock.Backoff{}); next == nil; next = n.next.Load() {
 		b.Wait()
 	}
-	n.next.Store(nil)                    // or it would keep next alive
 	if next.state.Swap(idle) == parked { // C: release
 		next.gate.Unlock()
 	}
+	n.next.Store(nil) // or it would keep next alive
 }

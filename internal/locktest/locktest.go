@@ -135,7 +135,7 @@ func exclusion(t *testing.T, newHandle func() Handle, goroutines int) {
 // shortSections has two goroutines take and give back the lock as fast as they
 // can: with two processors one arrives at every point of the other's leaving.
 func shortSections(t *testing.T, newHandle func() Handle) {
-	rounds := 500_000
+	rounds := 300_000
 	if testing.Short() {
 		rounds /= 10
 	}
