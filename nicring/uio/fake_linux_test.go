@@ -38,7 +38,7 @@ func newFakeHost(t *testing.T) *fakeHost {
 		refuses: map[string]bool{}, broken: map[string]error{},
 	}
 	f.host = host{
-		sys: root + "/sys", dev: root + "/dev", proc: "/proc",
+		sys: root + "/sys", dev: root + "/dev", proc: root + "/proc",
 		write:    f.kernel,
 		modprobe: f.load,
 		addrs:    func(iface string) ([]string, error) { return f.has[iface], nil },

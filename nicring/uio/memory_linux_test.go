@@ -42,7 +42,6 @@ func (f *fakeHost) putPagemap(mem []byte, entry uint64) {
 
 func TestBusAddresses(t *testing.T) {
 	f := newFakeHost(t)
-	f.proc = t.TempDir()
 	mem, err := unix.Mmap(-1, 0, 2*PageSize, unix.PROT_NONE, unix.MAP_ANON|unix.MAP_PRIVATE)
 	require.NoError(t, err)
 	defer unix.Munmap(mem)

@@ -202,8 +202,11 @@ func (h host) holder(file *os.File) string {
 		// 1: FLOCK  ADVISORY  WRITE 92 00:14:3082 0 EOF
 		f := strings.Fields(line)
 		if len(f) > 5 && f[1] == "FLOCK" && f[5] == inode {
-			name, _ := readAttr(filepath.Join(h.proc, f[4], "comm"))
-			return fmt.Sprintf(" by process %s (%s)", f[4], name)
+			who := " by process " + f[4]
+			if name, err := readAttr(filepath.Join(h.proc, f[4], "comm")); err == nil {
+				who += " (" + name + ")"
+			}
+			return who
 		}
 	}
 	return ""
