@@ -42,14 +42,3 @@ func TestInterruptMask(t *testing.T) {
 	require.True(t, fired(), "two at once are one")
 	require.False(t, fired())
 }
-
-func TestHex(t *testing.T) {
-	for text, want := range map[string]uint32{
-		"":                    0,
-		" 0x0":                0,
-		" 0x0000000000080383": 0x80383,
-		" 0xfedcba98":         0xFEDCBA98,
-	} {
-		require.Equal(t, want, hex([]byte(text)), "%q", text)
-	}
-}

@@ -8,7 +8,7 @@
 // a bus address is an offset into it, and what the card writes is simply there.
 // Each card's wire is a socket as well.
 //
-// An access costs two context switches, some 15 µs. Every register write has
+// An access costs two context switches, some 20 µs. Every register write has
 // taken effect when it returns, and QEMU transmits within the write of the tail:
 // a driver that leans on either is found out by a card made of memory, not here.
 //
@@ -18,9 +18,8 @@
 // with bus mastering, STATUS.LU and RCTL.EN, and a frame that it cannot take
 // waits on the wire instead of being lost, so nothing is ever counted as missed;
 // but frames that wait while RCTL.EN is clear are lost to the next grant of bus
-// mastering or write of RDT.
-// Autonegotiation takes half a second. Interrupts are at least 128 µs apart.
-// Short frames are padded to 60 bytes as they come in.
+// mastering or write of RDT. Autonegotiation takes half a second. Interrupts are
+// at least 128 µs apart. Short frames are padded to 60 bytes as they come in.
 package qtest
 
 import (
@@ -132,14 +131,14 @@ func (m *Machine) listen() {
 		if err != nil {
 			break
 		}
-		line = bytes.TrimRight(line, "\n")
-		if value, ok := bytes.CutPrefix(line, []byte("OK")); ok {
-			m.replies <- hex(value)
-		} else if pin, ok := bytes.CutPrefix(line, []byte("IRQ raise ")); ok {
-			m.setPin(pin, true)
-		} else if pin, ok := bytes.CutPrefix(line, []byte("IRQ lower ")); ok {
-			m.setPin(pin, false)
-		} else {
+		switch word, rest, _ := bytes.Cut(line[:len(line)-1], space); string(word) {
+		case "OK":
+			value, _ := strconv.ParseUint(string(rest), 0, 64) // a write has none
+			m.replies <- uint32(value)
+		case "IRQ":
+			change, pin, _ := bytes.Cut(rest, space)
+			m.setPin(pin, string(change) == "raise")
+		default:
 			panic(fmt.Sprintf("qtest: QEMU says %q", line))
 		}
 	}
@@ -149,17 +148,7 @@ func (m *Machine) listen() {
 	}
 }
 
-// hex returns the number in " 0x1f", 0 for nothing at all.
-func hex(text []byte) (value uint32) {
-	for _, c := range bytes.TrimPrefix(text, []byte(" 0x")) {
-		digit := uint32(c - '0')
-		if c >= 'a' {
-			digit = uint32(c-'a') + 10
-		}
-		value = value<<4 | digit
-	}
-	return value
-}
+var space = []byte(" ")
 
 // setPin passes on the level of a pin of the I/O APIC. Other devices of the
 // machine, such as its timer, have pins too.
