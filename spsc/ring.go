@@ -20,7 +20,7 @@
 // the cure temporal slipping: whoever catches up falls back a little. Here a
 // side that looks often and finds little pauses before it looks, at most 16
 // processor pauses (a fraction of a microsecond), for as long as that makes it
-// find more. A single item that travels back and forth is never delayed.
+// find more. A single item on its way there and back meets one pause at most.
 //
 // # Cost
 //

@@ -155,7 +155,7 @@ func poppedValueIsNotKeptAlive(c corners) {
 	var popped []weak.Pointer[int]
 	push := func(n int) {
 		for range n {
-			v := new(int)
+			v := &new([4]int)[0] // a lone int shares its memory with others
 			popped = append(popped, weak.Make(v))
 			c.want("TryPush", r.TryPush(v), true)
 		}
