@@ -75,14 +75,20 @@ func TestHeldReceiveDescriptors(t *testing.T) {
 	}
 }
 
-// TestHeldDescriptorsAreTheCardsOwn hands one over again that the card has not
-// yet handed back.
+// TestHeldDescriptorsAreTheCardsOwn uses descriptors again that the card has
+// not handed back, though later ones it has.
 func TestHeldDescriptorsAreTheCardsOwn(t *testing.T) {
 	d := newTiny(t, 8, nictest.Options{})
-	d.SetFaults(nictest.Faults{HoldRx: 1})
+	d.SetFaults(nictest.Faults{HoldRx: 1, HoldTx: 1})
+	d.Deliver(frame(mac, 60, 0))
 	d.Deliver(frame(mac, 60, 0))
 	d.arm(1)
+	for range 8 {
+		d.send(frame(mac, 60, 0))
+	}
+	require.Len(t, d.Violations(), 2)
 	require.Contains(t, d.Violations()[0], "RDT moved from 7 to 0 past descriptor 0")
+	require.Contains(t, d.Violations()[1], "TDT moved from 7 to 0 past descriptor 0")
 }
 
 func TestHeldTransmitDescriptors(t *testing.T) {

@@ -7,13 +7,14 @@ import (
 	"github.com/ferrule-go/ferrule/nicring"
 )
 
-// WaitInterrupt returns when the interrupt wire has been raised since the last
-// call returned, or is still raised; or with ctx.Err(); or with an error that
-// wraps nicring.ErrRemoved. The wire is raised while ICR holds a cause that IMS
-// enables. It interrupts once for each call, as a UIO device's does: a driver
-// that does not read ICR gets the same interrupt again.
+// WaitInterrupt returns when the interrupt wire is up, which it is while ICR
+// holds a cause that IMS enables; or with ctx.Err(); or with an error that wraps
+// nicring.ErrRemoved. As with a UIO device, the wire interrupts once for each
+// call: a driver that leaves ICR as it is gets the same interrupt again, and one
+// that clears it between two calls gets none for what it cleared. A call that
+// ended with ctx.Err() stays in force until the next.
 //
-// At most one goroutine at a time should wait: an interrupt wakes one.
+// One goroutine at a time should wait: an interrupt wakes one.
 func (c *Card) WaitInterrupt(ctx context.Context) error {
 	c.mu.Lock()
 	c.armed = true

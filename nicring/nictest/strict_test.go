@@ -174,6 +174,12 @@ func TestViolations(t *testing.T) {
 			d.SetBusMaster(false)
 			d.send(frame(mac, 60, 0))
 		}, "access to memory with bus mastering off"},
+		{"receive doorbell with bus mastering off", nictest.Options{}, func(d *tiny) {
+			d.reset()
+			d.start()
+			d.SetBusMaster(false)
+			d.arm(3)
+		}, "access to memory with bus mastering off"},
 		{"reception left on with bus mastering off", nictest.Options{}, func(d *tiny) {
 			d.SetBusMaster(false)
 			d.Deliver(frame(mac, 60, 0))
@@ -266,6 +272,9 @@ func TestRefusedAccess(t *testing.T) {
 	require.Zero(t, d.rxDone(0))
 	require.Zero(t, d.txStatus(0))
 	require.Len(t, d.Violations(), 1, "once each time bus mastering goes off")
+	require.NoError(t, d.SetBusMaster(false))
+	d.Deliver(frame(mac, 60, 0))
+	require.Len(t, d.Violations(), 2)
 }
 
 // A recorder is a test that may fail without consequence.

@@ -57,18 +57,23 @@ func TestFrameOfSeveralTransmitDescriptors(t *testing.T) {
 	d := newTiny(t, 8, nictest.Options{})
 	d.Check(t)
 	got := d.collect()
-	whole := frame(mac, 300, 0)
-	copy(d.txBuf(0), whole[:100])
-	copy(d.txBuf(1), whole[100:101])
-	copy(d.txBuf(2), whole[101:])
-	d.setTx(0, d.bus+d.bufAt(8), 100)
-	d.setTx(1, d.bus+d.bufAt(9), 1)
-	d.setTx(2, d.bus+d.bufAt(10), 199|EOP|IFCS|RS)
-	d.Write32(TDT, 2)
-	require.Empty(t, got())
-	d.Write32(TDT, 3)
-	require.Equal(t, [][]byte{whole}, got())
-	require.EqualValues(t, 1, d.Read32(TPT))
+	for k := range uint32(5) {
+		whole := frame(mac, 300, byte(k))
+		for i, part := range [][]byte{whole[:100], whole[100:101], whole[101:]} {
+			at := d.txTail
+			copy(d.txBuf(at), part)
+			cmd := uint32(len(part))
+			if i == 2 {
+				cmd |= EOP | IFCS | RS
+			}
+			d.setTx(at, d.bus+d.bufAt(8+at), cmd)
+			d.txTail = (at + 1) % 8
+			require.Empty(t, got())
+			d.Write32(TDT, d.txTail)
+		}
+		require.Equal(t, [][]byte{whole}, got())
+		require.EqualValues(t, 1, d.Read32(TPT))
+	}
 }
 
 func TestFrameOfSeveralReceiveDescriptors(t *testing.T) {
@@ -350,21 +355,24 @@ func TestDeferred(t *testing.T) {
 	require.Equal(t, frame(mac, 60, 2), d.recv())
 }
 
-// TestCallsBack has the function that takes the frames use the card.
+// TestCallsBack has the function that takes the frames use the card: it sends
+// another for each, while those of the same burst still wait for it.
 func TestCallsBack(t *testing.T) {
-	d := newTiny(t, 8, nictest.Options{})
+	d := newTiny(t, 64, nictest.Options{})
 	d.Check(t)
-	left := 20
+	sent := byte(4)
 	d.Attach(func(f []byte) {
 		d.Deliver(f)
-		if left--; left > 0 {
-			d.send(frame(mac, 60, byte(left)))
+		if sent < 40 {
+			d.send(frame(mac, 60, sent))
+			sent++
 		}
 	})
-	d.send(frame(mac, 60, 20))
-	for i := 20; i > 0; i-- {
-		require.Equal(t, frame(mac, 60, byte(i)), d.recv())
+	d.send(frame(mac, 60, 0), frame(mac, 60, 1), frame(mac, 60, 2), frame(mac, 60, 3))
+	for i := range byte(40) {
+		require.Equal(t, frame(mac, 60, i), d.recv())
 	}
+	require.Nil(t, d.recv())
 }
 
 // TestTwoCardsTwoGoroutines sends from both ends of a cable at once. Each end
@@ -426,6 +434,26 @@ func (d *tiny) pingPong(t *testing.T, end, frames int) {
 		}
 		received++
 	}
+}
+
+// TestDoneIsAllADriverSees has a driver go by nothing but DD before it writes to
+// what the card has read.
+func TestDoneIsAllADriverSees(t *testing.T) {
+	d := newTiny(t, 8, nictest.Options{Deferred: true})
+	d.Check(t)
+	var card sync.WaitGroup
+	card.Go(func() { d.Run(t.Context()) })
+	for i := range 1000 {
+		slot := d.txTail
+		d.send(frame(mac, 60, byte(i)))
+		for d.txStatus(slot)&1 == 0 {
+			runtime.Gosched()
+		}
+		clear(d.txBuf(slot)[:60])
+		clear(d.txDesc(slot))
+	}
+	d.Remove()
+	card.Wait()
 }
 
 func TestNoAllocations(t *testing.T) {
