@@ -19,7 +19,7 @@ import (
 // here and run there.
 
 func TestSuiteUIO(t *testing.T) {
-	runSuite(t, "nicring/uio", Config{Cards: 2})
+	runSuite(t, "nicring/uio", Config{Cards: 2, KernelCards: []int{1}})
 }
 
 // TestSuiteConformance runs the driver's suite on a card behind uio_pci_generic, with
