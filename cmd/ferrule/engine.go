@@ -1,0 +1,378 @@
+package main
+
+import (
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/ferrule-go/ferrule/internal/cpu"
+	"github.com/ferrule-go/ferrule/nicring"
+	"github.com/ferrule-go/ferrule/pktbuf"
+	"github.com/ferrule-go/ferrule/rcu"
+	"github.com/ferrule-go/ferrule/spinlock"
+	"github.com/ferrule-go/ferrule/spsc"
+)
+
+const (
+	// sendTries is how often the rest of a burst is offered to a full transmit
+	// ring before it is dropped: for some ten microseconds, in which a gigabit
+	// link sends a dozen of the shortest frames.
+	sendTries = 64
+
+	// clockEvery is how many busy turns a worker takes between two looks at the
+	// clock: a look costs as much as a frame or two.
+	clockEvery = 64
+
+	// settleTime is how long the cards get to send what they were handed before
+	// it counts as dropped.
+	settleTime = 200 * time.Millisecond
+
+	// pipelineRing is the capacity of the ring between two workers.
+	pipelineRing = 512
+)
+
+// An engine forwards frames between two ports, both ways. One worker carries
+// each burst from end to end; or, in a pipeline, each way has a worker that
+// receives and one that sends, and a ring between them.
+//
+// Call newEngine; open the ports with rxCache and txCache; then join, inject if
+// wanted, start, stop; close the ports; flush.
+type engine struct {
+	burst   int
+	workers []*worker
+	joined  *lanes
+
+	// lanes is joined while there is forwarding to be done. A worker reads it
+	// and does a turn inside its reader's section. So once lanes is nil and a
+	// grace period has passed, no worker is in a queue or a cache.
+	lanes  rcu.Pointer[lanes]
+	domain rcu.Domain
+
+	began, ended time.Time
+}
+
+// lanes are the two ways between two ports: lanes[i] receives from port i.
+type lanes [2]*lane
+
+// A lane carries frames from one port to the other.
+type lane struct {
+	from, to nicring.Port
+	in       nicring.RxQueue
+	out      nicring.TxQueue
+	ring     *spsc.Ring[*pktbuf.Buf] // of a pipeline, between its two workers
+	cache    *pktbuf.Cache           // of the worker that sends
+	injected uint64                  // frames that did not come out of in
+	unsent   uint64                  // frames that the card had not sent when we stopped
+
+	// rx belongs to the worker that receives.
+	_  cpu.Pad
+	rx struct {
+		packets, bytes counter
+		held           []*pktbuf.Buf // received; the ring had no room for them yet
+	}
+
+	// tx belongs to the worker that sends.
+	_  cpu.Pad
+	tx struct {
+		packets, bytes, dropped counter
+	}
+	_ cpu.Pad
+}
+
+// A worker is one goroutine of the engine. It shares no cache line with another.
+type worker struct {
+	_ cpu.Pad
+
+	cache *pktbuf.Cache
+	watch stopwatch
+
+	// turn moves a burst on each lane that the worker serves, and returns how
+	// many frames it moved.
+	turn func(l *lanes, bufs []*pktbuf.Buf) int
+
+	_ cpu.Pad
+}
+
+// newEngine returns an engine that moves up to burst buffers of pool at a time.
+func newEngine(pool *pktbuf.Pool, burst int, pipeline bool) *engine {
+	e := &engine{burst: burst}
+	turns := []func(*lanes, []*pktbuf.Buf) int{
+		func(l *lanes, bufs []*pktbuf.Buf) int { return l[0].forward(bufs) + l[1].forward(bufs) },
+	}
+	if pipeline {
+		turns = []func(*lanes, []*pktbuf.Buf) int{
+			func(l *lanes, bufs []*pktbuf.Buf) int { return l[0].receive(bufs) },
+			func(l *lanes, bufs []*pktbuf.Buf) int { return l[1].receive(bufs) },
+			func(l *lanes, bufs []*pktbuf.Buf) int { return l[0].transmit(bufs) },
+			func(l *lanes, bufs []*pktbuf.Buf) int { return l[1].transmit(bufs) },
+		}
+	}
+	for _, turn := range turns {
+		e.workers = append(e.workers, &worker{cache: pool.NewCache(), turn: turn})
+	}
+	return e
+}
+
+func (e *engine) pipeline() bool { return len(e.workers) > 1 }
+
+// receiver and sender return the workers that serve the ends of lane i.
+func (e *engine) receiver(i int) *worker { return e.workers[i%len(e.workers)] }
+func (e *engine) sender(i int) *worker   { return e.workers[(i+2)%len(e.workers)] }
+
+// rxCache and txCache return the caches that port i is to be opened with.
+func (e *engine) rxCache(i int) *pktbuf.Cache { return e.receiver(i).cache }
+func (e *engine) txCache(i int) *pktbuf.Cache { return e.sender(1 - i).cache }
+
+// join says between which ports to forward.
+func (e *engine) join(ports [2]nicring.Port) {
+	e.joined = new(lanes)
+	for i := range e.joined {
+		from, to := ports[i], ports[1-i]
+		l := &lane{from: from, to: to, in: from.RxQueue(0), out: to.TxQueue(0), cache: e.sender(i).cache}
+		if e.pipeline() {
+			l.ring = spsc.New[*pktbuf.Buf](pipelineRing)
+		}
+		e.joined[i] = l
+	}
+}
+
+// inject sends n frames of size bytes out of each port, addressed to the other.
+func (e *engine) inject(n, size int) error {
+	for _, l := range e.joined {
+		bufs := make([]*pktbuf.Buf, n)
+		bufs = bufs[:l.cache.GetN(bufs)]
+		for _, b := range bufs {
+			frame := b.Append(size)
+			clear(frame)
+			ethernet(frame, l.to.MAC(), l.from.MAC())
+		}
+		sent := l.out.Send(bufs)
+		l.cache.PutN(bufs[sent:])
+		l.injected = uint64(sent)
+		if sent < n {
+			return fmt.Errorf("forward: %s took %d of %d frames", l.to, sent, n)
+		}
+	}
+	return nil
+}
+
+// start sets the workers to work.
+func (e *engine) start() {
+	e.began = time.Now()
+	e.lanes.Store(e.joined)
+	for _, w := range e.workers {
+		go e.work(w)
+	}
+}
+
+func (e *engine) work(w *worker) {
+	reader := e.domain.Register()
+	defer reader.Close()
+	bufs := make([]*pktbuf.Buf, e.burst)
+	var idle spinlock.Backoff
+	w.watch.start()
+	for {
+		reader.Lock()
+		l := e.lanes.Load()
+		if l == nil {
+			w.watch.pause()
+			reader.Unlock()
+			return
+		}
+		n := w.turn(l, bufs)
+		reader.Unlock()
+		if n > 0 {
+			idle.Reset()
+			w.watch.tick()
+			continue
+		}
+		w.watch.pause()
+		idle.Wait()
+		w.watch.start()
+	}
+}
+
+// forward carries a burst from end to end.
+func (l *lane) forward(bufs []*pktbuf.Buf) int {
+	n := l.recv(bufs)
+	l.send(bufs[:n])
+	return n
+}
+
+// receive carries a burst into the ring, or what was left of the last one. It
+// drops nothing: while the ring is full, frames wait in the card.
+func (l *lane) receive(bufs []*pktbuf.Buf) int {
+	if len(l.rx.held) == 0 {
+		l.rx.held = bufs[:l.recv(bufs)]
+	}
+	n := l.ring.TryPushN(l.rx.held)
+	l.rx.held = l.rx.held[n:]
+	return n
+}
+
+// transmit carries a burst out of the ring.
+func (l *lane) transmit(bufs []*pktbuf.Buf) int {
+	n := l.ring.TryPopN(bufs)
+	l.send(bufs[:n])
+	return n
+}
+
+func (l *lane) recv(bufs []*pktbuf.Buf) int {
+	n := l.in.Recv(bufs)
+	if n > 0 {
+		l.rx.packets.add(uint64(n))
+		l.rx.bytes.add(bytesIn(bufs[:n]))
+	}
+	return n
+}
+
+// send sends bufs or drops them. With no bufs it collects what was sent.
+func (l *lane) send(bufs []*pktbuf.Buf) {
+	bytes := bytesIn(bufs) // while they are ours
+	rest := bufs[l.out.Send(bufs):]
+	var wait spinlock.Backoff
+	for try := 0; len(rest) > 0 && try < sendTries; try++ {
+		wait.Wait()
+		rest = rest[l.out.Send(rest):]
+	}
+	if len(rest) > 0 {
+		bytes -= bytesIn(rest)
+		l.tx.dropped.add(uint64(len(rest)))
+		l.cache.PutN(rest)
+	}
+	if sent := len(bufs) - len(rest); sent > 0 {
+		l.tx.packets.add(uint64(sent))
+		l.tx.bytes.add(bytes)
+	}
+}
+
+func bytesIn(bufs []*pktbuf.Buf) (n uint64) {
+	for _, b := range bufs {
+		n += uint64(b.Len())
+	}
+	return n
+}
+
+// stop ends forwarding. When it has returned the ports may be closed, and every
+// frame received has been sent or counts as dropped.
+func (e *engine) stop() {
+	e.lanes.Store(nil)
+	e.domain.Synchronize() // no worker is in a queue or a cache from here on
+	e.ended = time.Now()
+	for _, l := range e.joined {
+		l.drain(make([]*pktbuf.Buf, e.burst))
+	}
+	for _, l := range e.joined {
+		l.settle()
+	}
+}
+
+// drain empties the ring of a pipeline.
+func (l *lane) drain(bufs []*pktbuf.Buf) {
+	if l.ring == nil {
+		return
+	}
+	for l.transmit(bufs) > 0 {
+	}
+	l.send(l.rx.held)
+}
+
+// settle waits until the card has sent what it was handed. What it has not sent
+// by then counts as dropped. Of a card that is gone nobody knows.
+func (l *lane) settle() {
+	handed := l.tx.packets.load() + l.injected
+	deadline := time.Now().Add(settleTime)
+	for wait := (spinlock.Backoff{}); ; wait.Wait() {
+		stats, err := l.to.Stats()
+		if err != nil {
+			return
+		}
+		l.unsent = handed - min(handed, stats.TxPackets)
+		if l.unsent <= stats.TxDropped || time.Now().After(deadline) {
+			return
+		}
+	}
+}
+
+// flush gives what the workers have in stock back to the pool. It comes after
+// the ports are closed, which put their buffers into the caches.
+func (e *engine) flush() {
+	for _, w := range e.workers {
+		w.cache.Flush()
+	}
+}
+
+// A flow is what went through a lane: received + injected = sent + dropped, but
+// for what is on its way while the engine runs.
+type flow struct {
+	received, receivedBytes uint64
+	injected                uint64
+	sent, sentBytes         uint64 // bytes handed to the card
+	dropped                 uint64
+}
+
+func (l *lane) flow() flow {
+	return flow{
+		received:      l.rx.packets.load(),
+		receivedBytes: l.rx.bytes.load(),
+		injected:      l.injected,
+		sent:          l.tx.packets.load() + l.injected - l.unsent,
+		sentBytes:     l.tx.bytes.load(),
+		dropped:       l.tx.dropped.load() + l.unsent,
+	}
+}
+
+// sample tells how far the run has come.
+func (e *engine) sample() sample {
+	s := sample{elapsed: time.Since(e.began)}
+	if !e.ended.IsZero() {
+		s.elapsed = e.ended.Sub(e.began)
+	}
+	for _, w := range e.workers {
+		s.busy += time.Duration(w.watch.busy.load())
+	}
+	for _, l := range e.joined {
+		f := l.flow()
+		s.packets += f.sent
+		s.bytes += f.sentBytes
+		s.dropped += f.dropped
+	}
+	return s
+}
+
+// A counter is written by one goroutine and read by any. Having one writer it
+// needs no locked instruction, as an Add would be.
+type counter struct{ n atomic.Uint64 }
+
+func (c *counter) add(n uint64) { cpu.Publish(&c.n, c.n.Load()+n) }
+func (c *counter) load() uint64 { return c.n.Load() }
+
+// A stopwatch adds up the time between start and pause, in nanoseconds. A start
+// whose first turn turns out to be idle leaves nothing.
+type stopwatch struct {
+	busy  counter
+	since time.Time
+	turns int
+}
+
+func (s *stopwatch) start() { s.since, s.turns = time.Now(), 0 }
+
+// tick tells that a turn was busy.
+func (s *stopwatch) tick() {
+	if s.turns++; s.turns%clockEvery == 0 {
+		s.lap()
+	}
+}
+
+// pause tells that a turn was idle.
+func (s *stopwatch) pause() {
+	if s.turns > 0 {
+		s.lap()
+	}
+}
+
+func (s *stopwatch) lap() {
+	now := time.Now()
+	s.busy.add(uint64(now.Sub(s.since)))
+	s.since = now
+}

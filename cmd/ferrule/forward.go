@@ -1,0 +1,296 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/bits"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ferrule-go/ferrule/internal/cpu"
+	"github.com/ferrule-go/ferrule/nicring"
+	"github.com/ferrule-go/ferrule/nicring/e1000e"
+	"github.com/ferrule-go/ferrule/nicring/nictest"
+	"github.com/ferrule-go/ferrule/pktbuf"
+)
+
+const forwardHelp = `Forward frames between two network cards, both ways, until the duration has
+passed or Ctrl-C.
+
+A and B are PCI addresses of cards bound to UIO (see "ferrule bind"). Without
+them the two cards are made of memory, and traffic comes from a built-in source
+that numbers every frame and looks at each that comes out: it needs no card, no
+root and no huge pages.
+
+Once a second a line tells what was sent in that second: packets and bits (of
+frames without preamble and FCS), frames dropped so far, and how much of the
+forwarder's time a packet took, waiting for packets not counted. A table sums up.`
+
+const forwardExample = `  ferrule forward --duration 3s
+  ferrule forward 0000:03:00.0 0000:04:00.0
+  ferrule forward --json --duration 10s 0000:03:00.0 0000:04:00.0`
+
+const (
+	// bufferSize is what the driver asks of a receive buffer.
+	bufferSize = 2048
+
+	frameMin, frameMax = 60, 1514 // without FCS
+
+	maxBuffers = 1 << 20 // more than 2 GiB
+
+	// defaultRing takes what a gigabit card receives in 0.7 ms at most, and its
+	// packet buffer another 0.2 ms: about as long as an idle worker may sleep.
+	defaultRing = 1024
+)
+
+// forwardOptions are the flags of forward.
+type forwardOptions struct {
+	duration time.Duration
+	burst    int
+	size     int
+	ring     int
+	buffers  int
+	txFirst  int
+	pipeline bool
+	json     bool
+}
+
+func newForward() *cobra.Command {
+	var o forwardOptions
+	cmd := &cobra.Command{
+		Use:     "forward [A B]",
+		Short:   "Forward frames between two cards, or in a demonstration without any",
+		Long:    forwardHelp,
+		Example: forwardExample,
+		Args:    noneOrTwo,
+		RunE: func(cmd *cobra.Command, addrs []string) error {
+			if err := o.check(addrs); err != nil {
+				return err
+			}
+			return o.forward(cmd.Context(), addrs, os.Stdout, os.Stderr)
+		},
+	}
+	f := cmd.Flags()
+	f.DurationVar(&o.duration, "duration", 0, "how long to forward; 0 means until Ctrl-C")
+	f.IntVar(&o.burst, "burst", 32, "frames to receive and send at a time, 1 to 256")
+	f.IntVar(&o.size, "size", 60, "bytes of the frames made here, without FCS, 60 to 1514")
+	f.IntVar(&o.ring, "ring", defaultRing, "descriptors of each ring, a power of two from 8 to 32768")
+	f.IntVar(&o.buffers, "buffers", 0, "packet buffers; 0 means as many as are needed")
+	f.IntVar(&o.txFirst, "tx-first", 0, "send so many frames out of each card first: they go round if the cards are linked")
+	f.BoolVar(&o.pipeline, "pipeline", false, "two workers for each direction in place of one for all")
+	f.BoolVar(&o.json, "json", false, "print nothing but one JSON object at the end")
+	return cmd
+}
+
+func noneOrTwo(_ *cobra.Command, args []string) error {
+	if n := len(args); n != 0 && n != 2 {
+		return fmt.Errorf("forward: got %d addresses, want two, or none for the demonstration", n)
+	}
+	return nil
+}
+
+// check refuses flags that make no sense, and fills in those left out.
+func (o *forwardOptions) check(addrs []string) error {
+	needed := o.buffersNeeded()
+	switch {
+	case o.duration < 0:
+		return fmt.Errorf("forward: --duration %v: want a positive one, or 0 for no end", o.duration)
+	case o.burst < 1 || o.burst > 256:
+		return fmt.Errorf("forward: --burst %d: want 1 to 256", o.burst)
+	case o.size < frameMin || o.size > frameMax:
+		return fmt.Errorf("forward: --size %d: want %d to %d", o.size, frameMin, frameMax)
+	case o.ring < 8 || o.ring > 1<<15 || bits.OnesCount(uint(o.ring)) != 1:
+		return fmt.Errorf("forward: --ring %d: want a power of two from 8 to %d", o.ring, 1<<15)
+	case o.buffers != 0 && (o.buffers < needed || o.buffers > maxBuffers):
+		return fmt.Errorf("forward: --buffers %d: want %d, for the rings and the workers, to %d", o.buffers, needed, maxBuffers)
+	case o.txFirst < 0 || o.txFirst > o.ring/2:
+		return fmt.Errorf("forward: --tx-first %d: want 0 to %d, half a ring", o.txFirst, o.ring/2)
+	case len(addrs) == 2 && addrs[0] == addrs[1]:
+		return fmt.Errorf("forward: %s twice: want two cards", addrs[0])
+	case o.txFirst > 0 && len(addrs) == 0:
+		return errors.New("forward: --tx-first needs two cards: the demonstration has its own traffic")
+	}
+	if o.buffers == 0 {
+		o.buffers = needed
+	}
+	return nil
+}
+
+// buffersNeeded is how many buffers keep the forwarder going whatever gets
+// stuck: with every ring full and every worker's stock at its largest.
+func (o *forwardOptions) buffersNeeded() int {
+	const stock = 512 // of a pktbuf.Cache
+	if o.pipeline {
+		return 4*o.ring + 2*pipelineRing + 4*(stock+o.burst)
+	}
+	return 4*o.ring + stock + o.burst
+}
+
+func (o *forwardOptions) rig(addrs []string) (*rig, error) {
+	if len(addrs) == 0 {
+		return demoRig(o.memorySize(), func(cards [2]*nictest.Card) *demo { return newDemo(cards, o.size, o.ring) }), nil
+	}
+	return openRig(addrs, o.memorySize())
+}
+
+// memorySize is what buffers and rings take, rounded up to huge pages.
+func (o *forwardOptions) memorySize() int {
+	const (
+		page       = 2 << 20
+		descriptor = 16
+		perPage    = page / (pktbuf.Headroom + bufferSize + cpu.LineSize)
+	)
+	return page * (o.buffers/perPage + 4*o.ring*descriptor/page + 2)
+}
+
+// forward is the command, its flags checked.
+func (o *forwardOptions) forward(ctx context.Context, addrs []string, stdout, stderr *os.File) (err error) {
+	rig, err := o.rig(addrs)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, rig.close()) }()
+	live := newLiveLine(stdout)
+	if o.json {
+		live = newLiveLine(stderr)
+		if !live.terminal {
+			live.w = io.Discard
+		}
+	}
+	live.show(fmt.Sprintf("%s <-> %s  bursts of %d  rings of %d  Ctrl-C ends it", rig.cards[0], rig.cards[1], o.burst, o.ring))
+	live.end()
+	r, err := o.run(ctx, rig, live)
+	if r == nil {
+		return err
+	}
+	if o.json {
+		return errors.Join(err, writeJSON(stdout, r))
+	}
+	r.writeTable(stdout)
+	return err
+}
+
+// run forwards between the cards of a rig until ctx is done, the duration is
+// over or a card fails, and reports; there is no report if it did not come to
+// forward. All that it opens it closes.
+func (o *forwardOptions) run(ctx context.Context, rig *rig, live *liveLine) (r *report, err error) {
+	arena := pktbuf.NewArena(rig.region)
+	pool, err := pktbuf.NewPool(arena, o.buffers, bufferSize)
+	if err != nil {
+		return nil, err
+	}
+	e := newEngine(pool, o.burst, o.pipeline)
+	ports, err := o.open(rig, arena, e)
+	defer func() { err = errors.Join(err, closeAll(ports, e, pool)) }()
+	if err != nil {
+		return nil, err
+	}
+	e.join([2]nicring.Port(ports))
+
+	if err := awaitLinks(ctx, ports); err != nil {
+		return nil, err
+	}
+	if err := e.inject(o.txFirst, o.size); err != nil {
+		return nil, err
+	}
+	mhz := clockMHz()
+	if rig.demo != nil {
+		rig.demo.start()
+	}
+	e.start()
+	err = o.watch(ctx, e, live, mhz)
+	live.end()
+	if rig.demo != nil {
+		rig.demo.quiesce()
+	}
+	e.stop()
+	r = new(e.report(mhz))
+	r.Ring = o.ring
+	if rig.demo != nil {
+		r.Traffic = new(rig.demo.end())
+		err = errors.Join(err, r.Traffic.check(r.Dropped+r.Missed))
+	}
+	return r, err
+}
+
+func (o *forwardOptions) open(rig *rig, arena *pktbuf.Arena, e *engine) (ports []nicring.Port, err error) {
+	for i, card := range rig.cards {
+		p, err := e1000e.Open(card, arena, e1000e.Config{
+			RxRing: o.ring, TxRing: o.ring,
+			RxCache: e.rxCache(i), TxCache: e.txCache(i),
+			Promiscuous: true,
+		})
+		if err != nil {
+			return ports, err
+		}
+		ports = append(ports, p)
+	}
+	return ports, nil
+}
+
+// closeAll takes the cards off memory and sees that every buffer has come back.
+// A card that cannot be taken off keeps its own.
+func closeAll(ports []nicring.Port, e *engine, pool *pktbuf.Pool) (err error) {
+	for _, p := range ports {
+		err = errors.Join(err, p.Close())
+	}
+	if err != nil {
+		return err
+	}
+	e.flush()
+	return pool.Close()
+}
+
+// awaitLinks gives the links a few seconds to come up. A link that is down
+// keeps nobody from forwarding.
+func awaitLinks(ctx context.Context, ports []nicring.Port) error {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	for _, p := range ports {
+		if err := nicring.WaitLink(ctx, p); err != nil && ctx.Err() == nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// watch shows how the run goes, and returns when it is to end: with an error if
+// that is because a card has failed.
+func (o *forwardOptions) watch(ctx context.Context, e *engine, live *liveLine, mhz float64) error {
+	if o.duration > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, o.duration)
+		defer cancel()
+	}
+	second := time.NewTicker(time.Second)
+	defer second.Stop()
+	last := e.sample()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-second.C:
+		}
+		s := e.sample()
+		line := s.line(s.since(last), mhz)
+		last = s
+		for _, l := range e.joined {
+			link, err := l.from.Link()
+			if err != nil {
+				return err
+			}
+			if !link.Up {
+				line += fmt.Sprintf("  %s: link down", l.from)
+			}
+			// The driver reads the card's counters before they are full.
+			if _, err := l.from.Stats(); err != nil {
+				return err
+			}
+		}
+		live.show(line)
+	}
+}

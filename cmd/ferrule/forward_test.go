@@ -1,0 +1,68 @@
+package main
+
+import (
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestBadCommandLines(t *testing.T) {
+	for line, want := range map[string]string{
+		"nonsense":                               `unknown command "nonsense" for "ferrule"`,
+		"devices all":                            `unknown command "all" for "ferrule devices"`,
+		"version --jason":                        "unknown flag: --jason",
+		"bind":                                   "bind: no address given (see: ferrule devices)",
+		"unbind":                                 "unbind: no address given (see: ferrule devices)",
+		"forward 0000:03:00.0":                   "forward: got 1 addresses, want two, or none for the demonstration",
+		"forward 03:00.0 04:00.0 05:00.0":        "forward: got 3 addresses, want two, or none for the demonstration",
+		"forward 03:00.0 03:00.0":                "forward: 03:00.0 twice: want two cards",
+		"forward --duration=-1s":                 "forward: --duration -1s: want a positive one, or 0 for no end",
+		"forward --burst 0":                      "forward: --burst 0: want 1 to 256",
+		"forward --burst 257":                    "forward: --burst 257: want 1 to 256",
+		"forward --size 59":                      "forward: --size 59: want 60 to 1514",
+		"forward --size 1515":                    "forward: --size 1515: want 60 to 1514",
+		"forward --ring 4":                       "forward: --ring 4: want a power of two from 8 to 32768",
+		"forward --ring 100":                     "forward: --ring 100: want a power of two from 8 to 32768",
+		"forward --ring 65536":                   "forward: --ring 65536: want a power of two from 8 to 32768",
+		"forward --buffers 4639":                 "forward: --buffers 4639: want 4640, for the rings and the workers, to 1048576",
+		"forward --pipeline --buffers 4640":      "forward: --buffers 4640: want 7296, for the rings and the workers, to 1048576",
+		"forward --buffers 1048577":              "forward: --buffers 1048577: want 4640, for the rings and the workers, to 1048576",
+		"forward --tx-first 8":                   "forward: --tx-first needs two cards: the demonstration has its own traffic",
+		"forward --tx-first=-1 03:00.0 04:00.0":  "forward: --tx-first -1: want 0 to 512, half a ring",
+		"forward --tx-first 513 03:00.0 04:00.0": "forward: --tx-first 513: want 0 to 512, half a ring",
+	} {
+		root := newRoot()
+		root.SetArgs(strings.Fields(line))
+		root.SetOut(io.Discard)
+		root.SetErr(io.Discard)
+		require.EqualError(t, root.Execute(), want, line)
+	}
+}
+
+// TestBadAddresses leaves the reason to the package that looks for the card.
+func TestBadAddresses(t *testing.T) {
+	for _, line := range []string{"forward here there", "bind here", "unbind here"} {
+		root := newRoot()
+		root.SetArgs(strings.Fields(line))
+		root.SetOut(io.Discard)
+		err := root.Execute()
+		require.ErrorContains(t, err, "uio: ", line)
+		require.ErrorContains(t, err, " here: ", line)
+	}
+}
+
+// TestMemoryHoldsWhatIsNeeded opens all there is to open, at both ends of what
+// the flags allow.
+func TestMemoryHoldsWhatIsNeeded(t *testing.T) {
+	for _, set := range []func(*forwardOptions){
+		func(o *forwardOptions) { o.ring, o.burst = 8, 1 },
+		func(o *forwardOptions) { o.ring, o.pipeline = 8, true },
+		func(o *forwardOptions) { o.ring, o.burst, o.pipeline = 8192, 256, true },
+		func(o *forwardOptions) { o.buffers = 963 * 3 },
+		func(o *forwardOptions) { o.buffers = 963*4 - 1 },
+	} {
+		newBench(t, options(t, nil, set)).close(t)
+	}
+}

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"fmt"
+	"io"
+)
+
+// A report is what a run comes to. Its keys do not change their meaning; new
+// ones may be added.
+type report struct {
+	counts
+	Injected uint64 `json:"injected"` // made by --tx-first; rx + injected = tx + dropped
+
+	DurationSeconds  float64 `json:"duration_seconds"`
+	PacketsPerSecond float64 `json:"packets_per_second"` // tx_packets by duration
+	BitsPerSecond    float64 `json:"bits_per_second"`    // tx_bytes by duration
+	NsPerPacket      float64 `json:"ns_per_packet"`      // of the workers' time, waiting not counted
+	CyclesPerPacket  float64 `json:"cycles_per_packet,omitempty"`
+	ClockMHz         float64 `json:"clock_mhz,omitempty"` // by which ns became cycles
+
+	Burst    int            `json:"burst"`
+	Ring     int            `json:"ring"`
+	Pipeline bool           `json:"pipeline"`
+	Ports    []portReport   `json:"ports"`
+	Traffic  *trafficReport `json:"traffic,omitempty"` // of the built-in source
+}
+
+// A portReport is the part of one port. Frames count as dropped at the port
+// they came in by.
+type portReport struct {
+	Port string `json:"port"`
+	MAC  string `json:"mac"`
+	counts
+}
+
+// counts are frames, and their bytes without preamble and FCS.
+type counts struct {
+	RxPackets uint64 `json:"rx_packets"` // received by the forwarder
+	RxBytes   uint64 `json:"rx_bytes"`
+	TxPackets uint64 `json:"tx_packets"` // sent by the card
+	TxBytes   uint64 `json:"tx_bytes"`   // handed to the card
+	Dropped   uint64 `json:"dropped"`    // received or injected, and not sent
+	Missed    uint64 `json:"missed"`     // lost by the card: no descriptor and no room
+	Errors    uint64 `json:"errors"`     // refused by the card or its driver
+}
+
+func (c *counts) add(d counts) {
+	c.RxPackets += d.RxPackets
+	c.RxBytes += d.RxBytes
+	c.TxPackets += d.TxPackets
+	c.TxBytes += d.TxBytes
+	c.Dropped += d.Dropped
+	c.Missed += d.Missed
+	c.Errors += d.Errors
+}
+
+func (c *counts) row(name string) []string {
+	row := []string{name}
+	for _, n := range []uint64{c.RxPackets, c.RxBytes, c.TxPackets, c.TxBytes, c.Dropped, c.Missed, c.Errors} {
+		row = append(row, grouped(n))
+	}
+	return row
+}
+
+var countNames = []string{"port", "rx packets", "rx bytes", "tx packets", "tx bytes", "dropped", "missed", "errors"}
+
+// report sums a run up. The engine has stopped, and the ports are open still.
+func (e *engine) report(clockMHz float64) report {
+	s := e.sample()
+	r := report{
+		DurationSeconds:  s.elapsed.Seconds(),
+		PacketsPerSecond: s.packetsPerSecond(),
+		BitsPerSecond:    s.bitsPerSecond(),
+		NsPerPacket:      s.nsPerPacket(),
+		CyclesPerPacket:  s.nsPerPacket() * clockMHz / 1000,
+		ClockMHz:         clockMHz,
+		Burst:            e.burst,
+		Pipeline:         e.pipeline(),
+	}
+	for i, l := range e.joined {
+		in, out := l.flow(), e.joined[1-i].flow()
+		stats, _ := l.from.Stats() // of a card that is gone, what it last told
+		p := portReport{l.from.String(), l.from.MAC().String(), counts{
+			RxPackets: in.received,
+			RxBytes:   in.receivedBytes,
+			TxPackets: out.sent,
+			TxBytes:   out.sentBytes,
+			Dropped:   in.dropped,
+			Missed:    stats.RxMissed,
+			Errors:    stats.RxErrors + stats.RxDropped,
+		}}
+		r.Ports = append(r.Ports, p)
+		r.counts.add(p.counts)
+		r.Injected += in.injected
+	}
+	return r
+}
+
+func (r report) writeTable(w io.Writer) {
+	rows := [][]string{countNames}
+	for _, p := range r.Ports {
+		rows = append(rows, p.row(p.Port))
+	}
+	writeTable(w, append(rows, r.row("total")), true)
+	if r.Injected > 0 {
+		fmt.Fprintf(w, "%s frames put in circulation first\n", grouped(r.Injected))
+	}
+	fmt.Fprintf(w, "%.2f s  %s  %s  %.1f ns", r.DurationSeconds,
+		scaled(r.PacketsPerSecond, "pps"), scaled(r.BitsPerSecond, "bit/s"), r.NsPerPacket)
+	if r.ClockMHz > 0 {
+		fmt.Fprintf(w, " or %.0f cycles (of %.0f MHz, says /proc/cpuinfo)", r.CyclesPerPacket, r.ClockMHz)
+	}
+	fmt.Fprintln(w, " of work a packet")
+	if r.Traffic != nil {
+		fmt.Fprintln(w, r.Traffic)
+	}
+}
