@@ -125,7 +125,7 @@ func (h host) moveBack(card Info, override string) error {
 	if override == "(null)" {
 		override = ""
 	}
-	if has := h.driver(card.Address); has == card.Driver || card.Driver == "" {
+	if h.driver(card.Address) == card.Driver {
 		return h.override(card.Address, override)
 	}
 	if err := h.move(card.Address, override); err != nil {
@@ -149,7 +149,7 @@ func (h host) load() error {
 		return nil
 	}
 	if err := h.modprobe(driver); err != nil {
-		return fmt.Errorf("load module %s: %w (it comes with the kernel: package linux-image-$(uname -r) on Debian, linux-modules-extra-$(uname -r) on Ubuntu)", driver, err)
+		return fmt.Errorf("load module %s: %w", driver, err)
 	}
 	return nil
 }
@@ -160,11 +160,11 @@ func modprobe(module string) error {
 		path, err = exec.LookPath("/sbin/modprobe") // not everyone's PATH has it
 	}
 	if err != nil {
-		return fmt.Errorf("%w (package kmod)", err)
+		return errors.New("there is no modprobe (install package kmod)")
 	}
 	output, err := exec.Command(path, module).CombinedOutput()
 	if err != nil {
-		return fmt.Errorf("%w: %s", err, bytes.TrimSpace(output))
+		return fmt.Errorf("modprobe: %w: %s (the module comes with package linux-image-$(uname -r) on Debian, linux-modules-extra-$(uname -r) on Ubuntu)", err, bytes.TrimSpace(output))
 	}
 	return nil
 }

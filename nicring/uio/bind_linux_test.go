@@ -51,12 +51,28 @@ func TestListNamesWhatItCannotRead(t *testing.T) {
 	f.put(f.device(card, "vendor"), "intel")
 	_, err := f.list()
 	require.ErrorContains(t, err, "uio: list cards: "+f.device(card, "vendor"))
+
+	f = newFakeHostWithCard(t)
+	f.broken["addrs"] = unix.EIO
+	_, err = f.list()
+	require.EqualError(t, err, "uio: list cards: addresses of eth1: input/output error")
 }
 
-// This machine, whatever it has.
-func TestListHere(t *testing.T) {
-	_, err := List()
+// What goes away or changes its name is not there, and no error.
+func TestListWhileThingsChange(t *testing.T) {
+	f := newFakeHostWithCard(t)
+	f.broken["addrs"], f.renames = unix.ENODEV, true
+	cards, err := f.list()
 	require.NoError(t, err)
+	require.Len(t, cards, 1)
+	require.Empty(t, cards[0].Interfaces)
+
+	for _, attr := range []string{"device", "class"} {
+		require.NoError(t, os.Remove(f.device(card, attr)))
+		cards, err = f.list()
+		require.NoError(t, err)
+		require.Empty(t, cards)
+	}
 }
 
 func TestAddressAsUsersWriteIt(t *testing.T) {
@@ -208,10 +224,9 @@ func TestBindLoadsTheModule(t *testing.T) {
 	f := newFakeHost(t)
 	f.addCard(card, "0x020000", "", "")
 
-	f.missing = errors.New("exit status 1: Module uio_pci_generic not found")
+	f.missing = errors.New("there is no modprobe")
 	_, err := f.bind(card, false)
-	require.EqualError(t, err, "uio: bind 0000:03:00.0: load module uio_pci_generic: exit status 1: Module uio_pci_generic not found "+
-		"(it comes with the kernel: package linux-image-$(uname -r) on Debian, linux-modules-extra-$(uname -r) on Ubuntu)")
+	require.EqualError(t, err, "uio: bind 0000:03:00.0: load module uio_pci_generic: there is no modprobe")
 	require.Empty(t, f.writes)
 
 	f.missing = nil
@@ -220,16 +235,20 @@ func TestBindLoadsTheModule(t *testing.T) {
 	require.Equal(t, driver, f.driver(card))
 }
 
-// With no modprobe, and with one that finds no such module.
 func TestModprobe(t *testing.T) {
-	t.Setenv("PATH", t.TempDir())
-	err := modprobe("no_such_module")
-	require.Error(t, err)
-	if _, missing := os.Stat("/sbin/modprobe"); missing != nil {
-		require.ErrorContains(t, err, "(package kmod)")
-	} else {
-		require.ErrorContains(t, err, "no_such_module")
+	bin := t.TempDir()
+	t.Setenv("PATH", bin)
+	if _, err := os.Stat("/sbin/modprobe"); err != nil {
+		require.EqualError(t, modprobe("uio_x"), "there is no modprobe (install package kmod)")
 	}
+	script := func(text string) {
+		require.NoError(t, os.WriteFile(bin+"/modprobe", []byte("#!/bin/sh\n"+text), 0755))
+	}
+	script(`echo "Module $1 not found" >&2; exit 1`)
+	require.EqualError(t, modprobe("uio_x"), "modprobe: exit status 1: Module uio_x not found "+
+		"(the module comes with package linux-image-$(uname -r) on Debian, linux-modules-extra-$(uname -r) on Ubuntu)")
+	script("exit 0")
+	require.NoError(t, modprobe("uio_x"))
 }
 
 func TestBindWithoutPrivilege(t *testing.T) {

@@ -54,8 +54,8 @@ const (
 )
 
 // The PCI command register. The kernel disables the interrupt there when it has
-// come. Should that happen while we change another bit, we enable it again too
-// early: it comes once more, and someone waits once less than he might.
+// come. Should that happen while we change another bit, we enable it again: it
+// comes once more, and a wait returns without cause.
 const (
 	regCommand  = 4
 	busMaster   = 1 << 2
@@ -226,11 +226,9 @@ func (d *Device) SetBusMaster(on bool) error {
 	if on {
 		value = busMaster
 	}
-	err := d.setCommand(busMaster, value)
-	var now uint16
-	if err == nil {
-		now, err = d.command() // behind which the card's last writes are in memory
-	}
+	// That it reads as written says more: the answer to a read comes after all
+	// that the card wrote before.
+	now, err := d.setCommand(busMaster, value)
 	if err == nil && now&busMaster != value {
 		err = fmt.Errorf("PCI command register reads %#04x", now)
 	}
@@ -247,7 +245,7 @@ func (d *Device) WaitInterrupt(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	err := d.setCommand(intxDisable, 0)
+	_, err := d.setCommand(intxDisable, 0)
 	if err == nil {
 		err = d.waitEvent(ctx)
 	}
@@ -279,32 +277,25 @@ func (d *Device) waitEvent(ctx context.Context) error {
 	return err
 }
 
-// setCommand gives the bits under mask of the command register a value.
-func (d *Device) setCommand(mask, value uint16) error {
+// setCommand gives the bits under mask of the command register a value, and
+// returns what it reads then.
+func (d *Device) setCommand(mask, value uint16) (now uint16, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.gone.Load() || d.dead() {
-		return d.removed()
+		return 0, d.removed()
 	}
-	now, err := d.command()
-	if err != nil || now&mask == value {
-		return err
-	}
-	// Both bytes in one write: to one of the high byte alone, QEMU's cards show
-	// the new bit and go on with the old.
+	// Both bytes in one access: what is written to the high one alone, QEMU's
+	// cards show but do not heed.
 	var b [2]byte
-	binary.LittleEndian.PutUint16(b[:], now&^mask|value)
-	if _, err = d.config.WriteAt(b[:], regCommand); errors.Is(err, unix.ENODEV) {
-		return d.removed()
+	_, err = d.config.ReadAt(b[:], regCommand)
+	if now = binary.LittleEndian.Uint16(b[:]); err == nil && now&mask != value {
+		binary.LittleEndian.PutUint16(b[:], now&^mask|value)
+		if _, err = d.config.WriteAt(b[:], regCommand); err == nil {
+			_, err = d.config.ReadAt(b[:], regCommand)
+		}
 	}
-	return err
-}
-
-// command reads the command register.
-func (d *Device) command() (uint16, error) {
-	var b [2]byte
-	_, err := d.config.ReadAt(b[:], regCommand)
-	now := binary.LittleEndian.Uint16(b[:])
+	now = binary.LittleEndian.Uint16(b[:])
 	if errors.Is(err, unix.ENODEV) || err == nil && now == 0xFFFF { // some bits of it are always 0
 		return 0, d.removed()
 	}

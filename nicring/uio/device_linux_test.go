@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -103,8 +104,7 @@ func openSlave(t *testing.T, master *os.File) *os.File {
 	return slave
 }
 
-// As root every file opens, so what is left to see is the error of one that does
-// not exist for anyone.
+// As root every file opens, so the error is made by hand.
 func TestPrivileged(t *testing.T) {
 	require.NoError(t, privileged(nil))
 	require.EqualError(t, privileged(&os.PathError{Op: "open", Path: "/dev/uio0", Err: unix.EACCES}),
@@ -171,8 +171,33 @@ func TestRegistersAreTheCards(t *testing.T) {
 	require.PanicsWithValue(t, "mmio: register at offset 0x20000: want a multiple of 4 in a window of 0x20000 bytes",
 		func() { d.Read32(minBAR) })
 	require.Panics(t, func() { d.Write32(2, 0) })
+	require.False(t, debug.SetPanicOnFault(false), "as it was")
 	require.NoError(t, d.Close())
 	require.Panics(t, func() { d.Read32(0) }, "closed")
+}
+
+func TestCloseLeavesNothingOpen(t *testing.T) {
+	f := newFakeHostWithBoundCard(t)
+	openFake(t, f).Close() // what the runtime opens once, for deadlines
+	before := openFiles(t)
+	d := openFake(t, f)
+	require.Equal(t, before+2, openFiles(t))
+	require.Contains(t, maps(t), "/resource0\n")
+	require.NoError(t, d.Close())
+	require.Equal(t, before, openFiles(t))
+	require.NotContains(t, maps(t), "/resource0\n")
+}
+
+func openFiles(t *testing.T) int {
+	files, err := os.ReadDir("/proc/self/fd")
+	require.NoError(t, err)
+	return len(files)
+}
+
+func maps(t *testing.T) string {
+	text, err := os.ReadFile("/proc/self/maps")
+	require.NoError(t, err)
+	return string(text)
 }
 
 func TestRegistersDoNotAllocate(t *testing.T) {
@@ -276,13 +301,15 @@ func TestRevokedRegistersReadAllOnes(t *testing.T) {
 
 // A terminal stands for the device file: its other end closes, and it fails as
 // that of a card does that was taken away.
-func TestRemovedCard(t *testing.T) {
-	f := newFakeHostWithBoundCard(t)
+func openTerminal(t *testing.T, f *fakeHost) (d *Device, kernel *os.File) {
 	require.NoError(t, os.Remove(f.dev+"/uio0"))
 	f.link("/dev/ptmx", f.dev+"/uio0")
-	d := openFake(t, f)
-	kernel := openSlave(t, d.uio)
+	d = openFake(t, f)
+	return d, openSlave(t, d.uio)
+}
 
+func TestCardTakenAwayDuringAWait(t *testing.T) {
+	d, kernel := openTerminal(t, newFakeHostWithBoundCard(t))
 	_, err := kernel.Write([]byte{1, 0, 0, 0})
 	require.NoError(t, err)
 	require.NoError(t, d.WaitInterrupt(t.Context()))
@@ -293,10 +320,18 @@ func TestRemovedCard(t *testing.T) {
 	err = <-waiting
 	require.ErrorIs(t, err, nicring.ErrRemoved)
 	require.EqualError(t, err, "uio: wait for the interrupt of 0000:03:00.0: card removed")
-
 	require.Equal(t, uint32(0xFFFFFFFF), d.Read32(8))
-	require.ErrorIs(t, d.SetBusMaster(true), nicring.ErrRemoved)
-	require.Equal(t, uint16(0x0103), f.command(t))
+}
+
+func TestCardTakenAwayIsLeftAlone(t *testing.T) {
+	f := newFakeHostWithBoundCard(t)
+	d, kernel := openTerminal(t, f)
+	require.NoError(t, d.SetBusMaster(true))
+	require.NoError(t, kernel.Close())
+	require.EqualError(t, d.SetBusMaster(false), "uio: set bus mastering of 0000:03:00.0 to false: card removed")
+	require.Equal(t, uint32(0xFFFFFFFF), d.Read32(8))
+	require.NoError(t, d.Close())
+	require.Equal(t, uint16(0x0507), f.command(t))
 }
 
 // A card that was pulled out reads all ones in configuration space, too.
@@ -310,17 +345,23 @@ func TestPulledOutCard(t *testing.T) {
 
 // A command register that does not take what is written is an error: the card
 // may still reach memory.
-func TestStuckBusMaster(t *testing.T) {
+func TestCommandRegisterThatDoesNotGiveIn(t *testing.T) {
 	f := newFakeHostWithBoundCard(t)
 	d, err := f.open(card)
 	require.NoError(t, err)
-	require.NoError(t, d.SetBusMaster(true))
-	readOnly, err := os.Open(f.device(card, "config"))
-	require.NoError(t, err)
-	d.config.Close()
-	d.config = readOnly
-	require.ErrorContains(t, d.SetBusMaster(false), "uio: set bus mastering of 0000:03:00.0 to false: ")
-	require.Error(t, d.Close())
+	replace := func(path string, flag int) {
+		require.NoError(t, d.config.Close())
+		d.config, err = os.OpenFile(path, flag, 0)
+		require.NoError(t, err)
+	}
+	replace("/dev/zero", os.O_RDWR)
+	require.EqualError(t, d.SetBusMaster(true), "uio: set bus mastering of 0000:03:00.0 to true: PCI command register reads 0x0000")
+	f.setCommand(t, 0x0107)
+	replace(f.device(card, "config"), os.O_RDONLY)
+	require.ErrorIs(t, d.SetBusMaster(false), unix.EBADF)
+	require.ErrorIs(t, d.Close(), unix.EBADF)
+	again := openFake(t, f)
+	require.NoError(t, again.Close(), "everything else was closed")
 }
 
 func TestMemoryStaysWhileACardIsOpen(t *testing.T) {

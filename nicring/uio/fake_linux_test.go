@@ -27,6 +27,7 @@ type fakeHost struct {
 	broken  map[string]error    // by name, attributes that cannot be written
 	once    bool                // they can at the second try
 	missing error               // why modprobe fails
+	renames bool                // an interface takes another name while it is looked at
 	writes  []string            // what was written, in order
 }
 
@@ -41,7 +42,7 @@ func newFakeHost(t *testing.T) *fakeHost {
 		sys: root + "/sys", dev: root + "/dev", proc: root + "/proc",
 		write:    f.kernel,
 		modprobe: f.load,
-		addrs:    func(iface string) ([]string, error) { return f.has[iface], nil },
+		addrs:    f.addrs,
 	}
 	for _, dir := range []string{f.dev, f.pci("devices"), f.pci("drivers"), f.sys + "/class/net"} {
 		require.NoError(t, os.MkdirAll(dir, 0755))
@@ -121,6 +122,12 @@ func (f *fakeHost) kernel(path, text string) error {
 		}
 		return &fs.PathError{Op: "open", Path: name, Err: err}
 	}
+	if _, err := os.Stat(filepath.Dir(path)); err != nil {
+		return err
+	}
+	if text == "" {
+		return nil // it does not reach the kernel
+	}
 	text = strings.TrimSuffix(text, "\n")
 	f.writes = append(f.writes, name+" < "+text)
 	switch name {
@@ -143,6 +150,13 @@ func (f *fakeHost) kernel(path, text string) error {
 		return errors.New("no such attribute: " + path)
 	}
 	return nil
+}
+
+func (f *fakeHost) addrs(iface string) ([]string, error) {
+	if f.renames {
+		require.NoError(f.t, os.Remove(f.sys+"/class/net/"+iface))
+	}
+	return f.has[iface], f.broken["addrs"]
 }
 
 // load is modprobe.

@@ -27,6 +27,10 @@ func TestTooFewHugePages(t *testing.T) {
 	_, err := f.newMemory(32 << 40)
 	require.EqualError(t, err, "uio: allocate 33554432 MiB of 2 MiB pages: want 16777216 pages, 3 of 8 are free "+
 		"(echo 16777221 > "+pool+"nr_hugepages)")
+
+	f.put(pool+"free_hugepages", "16777217")
+	_, err = f.newMemory(32 << 40)
+	require.EqualError(t, err, "uio: allocate 33554432 MiB of 2 MiB pages: cannot allocate memory")
 }
 
 // putPagemap makes the entry of a page, in a file that is huge and empty but for

@@ -42,15 +42,16 @@ func (h host) list() ([]Info, error) {
 	}
 	var cards []Info
 	for _, e := range entries {
-		switch class, err := h.class(e.Name()); {
+		var info Info
+		class, err := h.class(e.Name())
+		if err == nil && class == classNetwork {
+			info, err = h.info(e.Name())
+		}
+		switch {
 		case errors.Is(err, fs.ErrNotExist): // removed since
 		case err != nil:
 			return nil, fmt.Errorf("uio: list cards: %w", err)
 		case class == classNetwork:
-			info, err := h.info(e.Name())
-			if err != nil {
-				return nil, fmt.Errorf("uio: list cards: %w", err)
-			}
 			cards = append(cards, info)
 		}
 	}
@@ -106,7 +107,8 @@ func (h host) interfaces(address string) ([]Interface, error) {
 	}
 	var interfaces []Interface
 	for _, e := range entries {
-		at, err := filepath.EvalSymlinks(filepath.Join(class, e.Name()))
+		link := filepath.Join(class, e.Name())
+		at, err := filepath.EvalSymlinks(link)
 		if err != nil || !strings.HasPrefix(at, card+"/") {
 			continue
 		}
@@ -116,7 +118,11 @@ func (h host) interfaces(address string) ([]Interface, error) {
 		i.Up = flags&unix.IFF_UP != 0
 		carrier, _ := readAttr(filepath.Join(at, "carrier")) // cannot be read of one that is down
 		i.Link = carrier == "1"
-		if i.Addrs, err = h.addrs(e.Name()); err != nil {
+		i.Addrs, err = h.addrs(e.Name())
+		if _, renamed := os.Lstat(link); renamed != nil {
+			continue
+		}
+		if err != nil {
 			return nil, fmt.Errorf("addresses of %s: %w", e.Name(), err)
 		}
 		interfaces = append(interfaces, i)

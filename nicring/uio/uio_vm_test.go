@@ -378,6 +378,9 @@ func TestCardGoesAway(t *testing.T) {
 				}
 				take(t)
 				config, _ := os.ReadFile(device(card, "config"))
+				if name == "unbound" {
+					require.False(t, isBusMaster(t, card), "the kernel saw to it")
+				}
 				if waits {
 					require.ErrorIs(t, <-lost, nicring.ErrRemoved)
 				} else if name == "with another driver" {
