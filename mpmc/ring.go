@@ -136,7 +136,7 @@ func (r *Ring[T]) TryPop() (v T, ok bool) {
 }
 
 // TryPushN appends as many of vs as there is room for, the first ones first,
-// and returns how many.
+// and returns how many. It keeps the values and not vs.
 func (r *Ring[T]) TryPushN(vs []T) int {
 	tail, n := r.claim(&r.tail, free, len(vs))
 	for i, v := range vs[:n] {

@@ -47,19 +47,22 @@ func TestValuesOfManyLines(t *testing.T) {
 // full or empty, however many are at it. Only when races are lost does this show
 // that they are run again.
 func TestLostRaceIsNeitherFullNorEmpty(t *testing.T) {
-	const goroutines, each, burst = 8, 4096, 3
+	const goroutines, each, burst = 8, 16384, 3
 	r := mpmc.NewAt[int](goroutines*each*(1+burst), math.MaxUint64-goroutines*each)
 	var full, empty atomic.Int64
 	crowd := func(work func(vs []int)) {
+		start := make(chan struct{})
 		var all sync.WaitGroup
 		for range goroutines {
 			all.Go(func() {
 				vs := make([]int, burst)
+				<-start
 				for range each {
 					work(vs)
 				}
 			})
 		}
+		close(start)
 		all.Wait()
 	}
 	crowd(func(vs []int) {
@@ -67,13 +70,13 @@ func TestLostRaceIsNeitherFullNorEmpty(t *testing.T) {
 			full.Add(1)
 		}
 	})
+	require.Zero(t, full.Load(), "told full")
 	require.Equal(t, r.Cap(), r.Len())
 	crowd(func(vs []int) {
 		if _, ok := r.TryPop(); !ok || r.TryPopN(vs) != burst {
 			empty.Add(1)
 		}
 	})
-	require.Zero(t, full.Load(), "told full")
 	require.Zero(t, empty.Load(), "told empty")
 	require.Zero(t, r.Len())
 }

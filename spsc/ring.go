@@ -115,7 +115,7 @@ func (r *Ring[T]) TryPush(v T) bool {
 // only.
 func (r *Ring[T]) TryPop() (v T, ok bool) {
 	head := r.cons.head.Load() // our own word
-	// Less one, nothing held is more than the capacity. Asked in this way, the
+	// None held, less one, is more than any capacity. Asked in this way, the
 	// question tells the compiler that there are slots, and it checks no bounds.
 	if r.cons.tail.seen-head-1 >= uint64(len(r.slots)) {
 		if !r.cons.tail.look(&r.prod.tail, len(r.slots)) { // A: acquire
@@ -132,7 +132,7 @@ func (r *Ring[T]) TryPop() (v T, ok bool) {
 }
 
 // TryPushN appends as many of vs as there is room for, the first ones first,
-// and returns how many. Producer only.
+// and returns how many. It keeps the values and not vs. Producer only.
 func (r *Ring[T]) TryPushN(vs []T) int {
 	tail := r.prod.tail.Load() // our own word
 	if room := len(r.slots) - int(tail-r.prod.head.seen); room < len(vs) {

@@ -34,5 +34,5 @@ func TestStress(t *testing.T) {
 }
 
 func TestLenFromOutside(t *testing.T) {
-	ringtest.LenFromOutside(t, spsc.NewAt[int](2, math.MaxUint64-1000))
+	ringtest.LenFromOutside(t, spsc.NewAt[int](1, math.MaxUint64-1000))
 }

@@ -151,25 +151,25 @@ func burstFillsWhatIsLeft(c corners) {
 }
 
 func poppedValueIsNotKeptAlive(c corners) {
-	r := c.newAt(4, 2)
-	var popped []weak.Pointer[int]
-	push := func(n int) {
-		for range n {
+	for name, pop := range map[string]func(r Ring[*int]){
+		"TryPop":  func(r Ring[*int]) { c.pops(r, 4) },
+		"TryPopN": func(r Ring[*int]) { c.want("TryPopN", r.TryPopN(make([]*int, 4)), 4) },
+	} {
+		r := c.newAt(4, 2) // a burst of 4 goes round the end
+		var popped []weak.Pointer[int]
+		for range 4 {
 			v := &new([4]int)[0] // a lone int shares its memory with others
 			popped = append(popped, weak.Make(v))
 			c.want("TryPush", r.TryPush(v), true)
 		}
-	}
-	push(2)
-	c.pops(r, 2)
-	push(4)
-	c.want("TryPopN", r.TryPopN(make([]*int, 4)), 4)
+		pop(r)
 
-	runtime.GC()
-	for i, p := range popped {
-		c.want(fmt.Sprintf("value %d is still held", i), p.Value() != nil, false)
+		runtime.GC()
+		for i, p := range popped {
+			c.want(fmt.Sprintf("after %s, value %d is still held", name, i), p.Value() != nil, false)
+		}
+		runtime.KeepAlive(r)
 	}
-	runtime.KeepAlive(r)
 }
 
 func nothingAllocated(c corners) {

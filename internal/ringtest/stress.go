@@ -168,29 +168,35 @@ func (s *stress) check() {
 	}
 }
 
-// LenFromOutside pushes and pops while a third goroutine watches Len, which must
-// stay between nothing and the capacity.
+// LenFromOutside lets one goroutine push and pop while another watches Len,
+// which must stay between nothing and the capacity.
 func LenFromOutside(t *testing.T, r Ring[int]) {
 	var enough atomic.Bool
-	var all sync.WaitGroup
-	for _, side := range []func(){func() { r.TryPush(1) }, func() { r.TryPop() }} {
-		all.Go(func() {
-			for !enough.Load() {
-				side()
-				runtime.Gosched()
+	var inside sync.WaitGroup
+	inside.Go(func() {
+		for i := 0; !enough.Load(); i++ {
+			r.TryPush(i)
+			if i%100 == 0 {
+				runtime.Gosched() // holding one value
 			}
-		})
-	}
+			r.TryPop()
+			if i%100 == 50 {
+				runtime.Gosched() // holding none
+			}
+		}
+	})
 	seen := make(map[int]bool)
-	for looks := 0; looks < 20_000 || len(seen) < 2; looks++ {
+	for looks := 0; looks < 100_000 || len(seen) < 2; looks++ {
 		n := r.Len()
 		if n < 0 || n > r.Cap() {
 			t.Errorf("Len = %d of a ring of %d", n, r.Cap())
 			break
 		}
 		seen[n] = true
-		runtime.Gosched()
+		if looks%10 == 0 {
+			runtime.Gosched()
+		}
 	}
 	enough.Store(true)
-	all.Wait()
+	inside.Wait()
 }
