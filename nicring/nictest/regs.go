@@ -109,7 +109,6 @@ const (
 	tarcEN     = 1 << 10
 	rfctlEXTEN = 1 << 15
 	rahAV      = 1 << 31
-	rahASEL    = 3 << 16
 )
 
 // Interrupt causes.

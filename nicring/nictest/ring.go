@@ -84,10 +84,8 @@ func (c *Card) setHead(r *ring, v uint32) {
 // setTail is the doorbell: it hands the card the descriptors up to v.
 func (c *Card) setTail(r *ring, v uint32) {
 	if !c.bind(r) {
-		r.tail = v
-		if v != r.head {
+		if v != r.tail {
 			c.violate("%s = %d before its ring has an address and a length", r.tailName(), v)
-			r.tail = r.head
 		}
 		return
 	}
@@ -115,25 +113,36 @@ func (r *ring) tailName() string { return r.name[:1] + "DT" }
 
 // handBack tells the driver that the card is done with a descriptor.
 func (c *Card) handBack(w writeback) {
-	first := c.firstHeld(w.r)
 	if w.r == &c.rx {
-		w.r.clean = w.r.head
-		if first != nil {
-			w.r.clean = first.i
+		c.handBackRx(w)
+	} else {
+		c.handBackTx(w)
+	}
+}
+
+func (c *Card) handBackRx(w writeback) {
+	r := w.r
+	r.clean = r.head
+	if first := c.firstHeld(r); first != nil {
+		r.clean = first.i
+	}
+	c.release(r, w.i)
+	c.mem.store64(r.at(w.i)+8, w.value)
+}
+
+// A transmit descriptor that reports speaks for those before it too, unless one
+// of them is to report itself and has been held back.
+func (c *Card) handBackTx(w writeback) {
+	r := w.r
+	if end := r.next(w.i); r.distance(r.clean, end) > r.distance(r.clean, r.reported) {
+		r.reported = end
+	}
+	if c.firstHeld(r) == nil {
+		for ; r.clean != r.reported; r.clean = r.next(r.clean) {
+			c.release(r, r.clean)
 		}
-		c.release(w.r, w.i)
-		c.mem.store64(w.r.at(w.i)+8, w.value)
-		return
 	}
-	// A transmit descriptor that reports speaks for those before it too.
-	if end := w.r.next(w.i); w.r.distance(w.r.clean, end) > w.r.distance(w.r.clean, w.r.reported) {
-		w.r.reported = end
-	}
-	for first == nil && w.r.clean != w.r.reported {
-		c.release(w.r, w.r.clean)
-		w.r.clean = w.r.next(w.r.clean)
-	}
-	c.mem.store32(w.r.at(w.i)+12, uint32(w.value))
+	c.mem.store32(r.at(w.i)+12, uint32(w.value))
 }
 
 // firstHeld returns the oldest descriptor of r that is done and has not said

@@ -8,16 +8,18 @@ import (
 
 // Violations lists what the driver has done that it must not, oldest first:
 //
-//   - a register: reserved, or reserved bits changed, or written though
-//     read-only, or accessed while CTRL.RST is set, or the NVM before it is
-//     ready
-//   - a ring: misaligned, outside memory, changed while in use, enabled before
-//     it was set up, or its tail set outside of it or past what it holds
-//   - a descriptor: not cleared, with reserved bits, a length that cannot be, or
-//     changed while the card owned it
+//   - a register: reserved, reserved bits changed, written though read-only,
+//     accessed while CTRL.RST is set, or used before the NVM is ready
+//   - a ring: misaligned, outside memory or across the end of a page, changed
+//     while enabled, enabled before it was set up, or its tail set outside of it
+//     or past what the card has handed back
+//   - a descriptor: not cleared, with reserved bits or a length that cannot be,
+//     or changed while the card owned it
 //   - a buffer: outside memory or across the end of a page, owned by a card
 //     already, or changed while a card owned it
-//   - an access to memory that bus mastering does not allow
+//   - memory accessed with bus mastering off, or stale descriptors when it
+//     comes on
+//   - something that a card has and this one has no model of
 func (c *Card) Violations() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
