@@ -302,6 +302,39 @@ func TestRemovedCard(t *testing.T) {
 	require.Positive(t, r.TxPackets)
 }
 
+// TestCardTakenAway has a card go whose registers can still be read, as when the
+// kernel gives it to another driver.
+func TestCardTakenAway(t *testing.T) {
+	o := options(t, nil, nil)
+	mem := nictest.NewMemory(o.memorySize())
+	two := cards(t, mem, nictest.Options{Deferred: true})
+	d := newDemo(two, o.size, o.ring)
+	rig := asRig(mem, two, d)
+	rig.cards[0] = takenAway{two[0], d}
+	ctx, stop := context.WithTimeout(t.Context(), patience)
+	defer stop()
+	r, err := o.run(ctx, rig, silent())
+	require.ErrorIs(t, err, nicring.ErrRemoved)
+	require.EqualError(t, err, "forward: card0: card removed")
+	require.GreaterOrEqual(t, r.TxPackets, uint64(1000))
+}
+
+// A takenAway card is taken away when frames have arrived in a demo.
+type takenAway struct {
+	*nictest.Card
+	d *demo
+}
+
+func (c takenAway) WaitInterrupt(ctx context.Context) error {
+	for c.d.arrived() < 1000 {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return fmt.Errorf("wait: %w", nicring.ErrRemoved)
+}
+
 // TestForwardingAllocatesNothing counts allocations of the turns that workers
 // take.
 func TestForwardingAllocatesNothing(t *testing.T) {

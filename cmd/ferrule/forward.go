@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/bits"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -202,7 +203,7 @@ func (o *forwardOptions) run(ctx context.Context, rig *rig, live *liveLine) (r *
 		rig.demo.start()
 	}
 	e.start()
-	err = o.watch(ctx, e, live, mhz)
+	err = o.watch(ctx, e, rig.cards, live, mhz)
 	live.end()
 	if rig.demo != nil {
 		rig.demo.quiesce()
@@ -260,11 +261,17 @@ func awaitLinks(ctx context.Context, ports []nicring.Port) error {
 
 // watch shows how the run goes, and returns when it is to end: with an error if
 // that is because a card has failed.
-func (o *forwardOptions) watch(ctx context.Context, e *engine, live *liveLine, mhz float64) error {
+func (o *forwardOptions) watch(ctx context.Context, e *engine, cards [2]e1000e.Card, live *liveLine, mhz float64) error {
+	ctx, cancel := context.WithCancel(ctx)
 	if o.duration > 0 {
-		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, o.duration)
-		defer cancel()
+	}
+	var waiting sync.WaitGroup
+	defer waiting.Wait()
+	defer cancel()
+	gone := make(chan error, len(cards))
+	for _, card := range cards {
+		waiting.Go(func() { gone <- awaitRemoval(ctx, card) })
 	}
 	second := time.NewTicker(time.Second)
 	defer second.Stop()
@@ -273,6 +280,8 @@ func (o *forwardOptions) watch(ctx context.Context, e *engine, live *liveLine, m
 		select {
 		case <-ctx.Done():
 			return nil
+		case err := <-gone:
+			return err
 		case <-second.C:
 		}
 		s := e.sample()
@@ -292,5 +301,22 @@ func (o *forwardOptions) watch(ctx context.Context, e *engine, live *liveLine, m
 			}
 		}
 		live.show(line)
+	}
+}
+
+// awaitRemoval returns nil when ctx is done, or an error when the card is taken
+// away, which its registers need not show. A card that is polled interrupts
+// nobody, so there is nothing else to wait for.
+func awaitRemoval(ctx context.Context, card e1000e.Card) error {
+	for {
+		err := card.WaitInterrupt(ctx)
+		switch {
+		case errors.Is(err, nicring.ErrRemoved):
+			return fmt.Errorf("forward: %s: %w", card, nicring.ErrRemoved)
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			return err
+		}
 	}
 }
