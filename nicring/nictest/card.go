@@ -20,7 +20,8 @@
 //
 // Faults makes the card break, in ways that cards do.
 //
-// The facts are those of the Intel 82574 GbE Controller Family Datasheet.
+// The facts are those of the Intel 82574 GbE Controller Family Datasheet, and
+// where drivers and QEMU's model of the card agree on more, theirs.
 package nictest
 
 import (

@@ -103,9 +103,21 @@ func TestHeldTransmitDescriptors(t *testing.T) {
 	require.EqualValues(t, 1, d.txStatus(1))
 	d.SetFaults(nictest.Faults{})
 	require.EqualValues(t, 1, d.txStatus(0))
-	for i := range 20 { // nothing is owned for good
+	for i := range 20 {
 		d.send(frame(mac, 60, byte(i)))
 	}
+}
+
+// TestHeldTransmitDescriptorFreesThoseBehindIt hands a buffer over again that
+// reported before one held back ahead of it did.
+func TestHeldTransmitDescriptorFreesThoseBehindIt(t *testing.T) {
+	d := newTiny(t, 8, nictest.Options{})
+	d.Check(t)
+	d.SetFaults(nictest.Faults{HoldTx: 1})
+	d.send(frame(mac, 60, 0))
+	d.send(frame(mac, 60, 1))
+	d.SetFaults(nictest.Faults{})
+	d.handOver(d.bus + d.bufAt(8+1))
 }
 
 func TestHeldDescriptorsGoWithTheRing(t *testing.T) {
