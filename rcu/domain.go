@@ -53,8 +53,9 @@ type Domain struct {
 	// running is held for the length of a grace period.
 	running sync.Mutex
 
-	// registry guards readers, the variable. What it refers to is not changed but
-	// replaced.
+	// registry guards readers. The elements are never changed in place: Register
+	// adds one behind them and Close makes a new list, so a copy of the slice is a
+	// snapshot.
 	registry sync.Mutex
 	readers  []*Reader
 }
@@ -77,21 +78,22 @@ const step = 2 // from one grace period's number to the next
 //	C  word. If it loads an older number, it waits until it loads something else.
 //	   That was stored when the section had ended: Unlock is a release, and a
 //	   later Lock comes after it.
-//	D  registry. If the reader is not in the list, it was registered after the
-//	   list was taken, and its sections come after the unlinking.
+//	D  registry. If the reader is not in the list, which is taken after the start
+//	   of p, it was registered later still, and its sections come after the
+//	   unlinking.
 //
 // A reader held up between its two steps in Lock may store a number that is
 // older than it need be. Then a section is waited for in vain; the reverse cannot
 // be.
 
-// Register adds a reader to d. It costs a copy of the list of readers, so a Reader
-// is for the life of a goroutine rather than for one section.
+// Register adds a reader to d. It allocates, and Close copies the list of readers:
+// a Reader is for the life of a goroutine, not for one section.
 func (d *Domain) Register() *Reader {
 	r := new(Reader)
 	r.domain = d
 	d.registry.Lock()
 	defer d.registry.Unlock()
-	d.readers = append(slices.Clip(d.readers), r)
+	d.readers = append(d.readers, r)
 	return r
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/ferrule-go/ferrule/internal/cpu"
 	"github.com/ferrule-go/ferrule/rcu"
+	"github.com/ferrule-go/ferrule/spinlock"
 )
 
 // pipe is how many grace periods an element goes through after it was replaced
@@ -173,4 +174,64 @@ func TestTortureSeesMissingGracePeriods(t *testing.T) {
 		}
 		return false
 	})
+}
+
+// Store buffering: one stores its word and loads the pointer, the other stores
+// the pointer and loads the word. If both could load what was there before, a
+// reader that has the old version would be overlooked. Both begin a round at about
+// the same time, and the reader has so much to store that the word comes late.
+func TestLockComesBeforeLoad(t *testing.T) {
+	rounds := uint64(200_000)
+	if testing.Short() {
+		rounds = 10_000
+	}
+	var (
+		d        rcu.Domain
+		r        = d.Register()
+		begun    [2]padded               // the round in which each is
+		newest   padded                  // what the writer unlinks the round before with
+		finished padded                  // the round whose grace period is over
+		cold     = make([]uint64, 4<<20) // more than the caches hold
+
+		overlooked int
+	)
+	begin := func(own int, round uint64) {
+		begun[own].Store(round)
+		for b := (spinlock.Backoff{}); int64(begun[1-own].Load()-round) < 0; {
+			b.Wait()
+		}
+		cpu.Pause(rand.Uint32N(64))
+	}
+	var writer sync.WaitGroup
+	writer.Go(func() {
+		for round := uint64(1); round <= rounds; round++ {
+			begin(0, round)
+			newest.Store(round)
+			d.Synchronize()
+			finished.Store(round)
+		}
+	})
+	for round := uint64(1); round <= rounds; round++ {
+		begin(1, round)
+		for range 16 {
+			cold[rand.N(len(cold))] = round
+		}
+		r.Lock()
+		found := newest.Load()
+		for range 8 {
+			cpu.Pause(1)
+			if found != round && finished.Load() == round {
+				overlooked++
+			}
+		}
+		r.Unlock()
+	}
+	writer.Wait()
+	require.Zero(t, overlooked, "readers that had the old version and were not waited for")
+}
+
+// padded is a word on a line of its own.
+type padded struct {
+	atomic.Uint64
+	_ cpu.Pad
 }
