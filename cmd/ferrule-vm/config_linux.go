@@ -131,6 +131,11 @@ func (c Config) check() error {
 		return fmt.Errorf("put in %d MiB of memory: %d huge pages and the system want %d MiB (see --memory, --hugepages)",
 			c.Memory, c.HugePages, 2*c.HugePages+guestMemory)
 	}
+	for _, v := range c.Env {
+		if name, _, ok := strings.Cut(v, "="); !ok || name == "" {
+			return fmt.Errorf("set %q in the environment: want NAME=VALUE", v)
+		}
+	}
 	var linked []int
 	for _, l := range c.Links {
 		for _, card := range []int{l.A, l.B} {

@@ -10,19 +10,13 @@ import (
 	"path"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 
 	"github.com/ferrule-go/ferrule/cmd/ferrule-vm/internal/guest"
 )
 
-// The modules that every guest has: for its root file system and the channel to
-// it, and for the cards.
-var (
-	bootModules = []string{"virtio_pci", "virtio_console", "9pnet_virtio", "9p", "overlay"}
-	uioModules  = []string{"uio_pci_generic"}
-	cardModules = []string{"e1000e"}
-)
+// bootModules are for the channel to the guest and for its root file system.
+var bootModules = []string{"virtio_pci", "virtio_console", "9pnet_virtio", "9p", "overlay"}
 
 // initramfs returns the guest's initial file system: init and what it is told,
 // ferrule, and the modules.
@@ -46,20 +40,26 @@ func initramfs(ctx context.Context, k kernel, cfg Config) ([]byte, error) {
 	var archive cpio
 	archive.dir(guest.BinDir[1:])
 	archive.dir(guest.ModulesDir[1:])
-	for _, m := range []struct {
+	packed := make(map[string]bool)
+	for _, stage := range []struct {
 		names []string
 		files *[]string
 	}{
-		{slices.Concat(bootModules, uioModules, cfg.Modules), &setup.Modules},
-		{cardModules, &setup.CardModules},
+		{bootModules, &setup.BootModules},
+		{append([]string{"uio_pci_generic"}, cfg.Modules...), &setup.Modules},
+		{[]string{"e1000e"}, &setup.CardModules},
 	} {
-		mods, err := k.modules(m.names...)
+		modules, err := k.modules(stage.names...)
 		if err != nil {
 			return nil, err
 		}
-		for _, mod := range mods {
-			archive.file(path.Join(guest.ModulesDir, mod.name)[1:], 0o644, mod.elf)
-			*m.files = append(*m.files, mod.name)
+		for _, m := range modules {
+			if packed[m.name] {
+				continue
+			}
+			packed[m.name] = true
+			archive.file(path.Join(guest.ModulesDir, m.name)[1:], 0o644, m.elf)
+			*stage.files = append(*stage.files, m.name)
 		}
 	}
 	text, err := json.Marshal(setup)

@@ -95,7 +95,7 @@ func fetchKernel(cache string, log io.Writer) (kernel, error) {
 	if err := need(log, "apt-get", "apt-cache", "dpkg-deb", "xz"); err != nil {
 		return kernel{}, err
 	}
-	if err := wantSpace(cache); err != nil {
+	if err := wantSpace(cache, spaceForKernel); err != nil {
 		return kernel{}, err
 	}
 	tmp, err := os.MkdirTemp(cache, ".fetch-*")
@@ -124,14 +124,14 @@ func fetchKernel(cache string, log io.Writer) (kernel, error) {
 	return kernel{final, k.version}, nil
 }
 
-func wantSpace(dir string) error {
+func wantSpace(dir string, want uint64) error {
 	var st unix.Statfs_t
 	if err := unix.Statfs(dir, &st); err != nil {
 		return fmt.Errorf("find the space left in %s: %w", dir, err)
 	}
-	if free := st.Bavail * uint64(st.Bsize); free < spaceForKernel {
+	if free := st.Bavail * uint64(st.Bsize); free < want {
 		return fmt.Errorf("unpack a kernel in %s: %d MiB left, want %d MiB (XDG_CACHE_HOME can name another place)",
-			dir, free>>20, spaceForKernel>>20)
+			dir, free>>20, want>>20)
 	}
 	return nil
 }
@@ -169,10 +169,11 @@ func dependsOn(description, prefix string) (pkg string, ok bool) {
 func (k kernel) unpack(pattern string) error {
 	debs, err := filepath.Glob(pattern)
 	if err != nil || len(debs) != 1 {
-		return fmt.Errorf("unpack %s: %d such files", pattern, len(debs))
+		return fmt.Errorf("unpack %s: %d such files", filepath.Base(pattern), len(debs))
 	}
+	deb := filepath.Base(debs[0])
 	if _, err := apt("", "dpkg-deb", "-x", debs[0], k.dir); err != nil {
-		return fmt.Errorf("unpack %s: %w", debs[0], err)
+		return fmt.Errorf("unpack %s: %w", deb, err)
 	}
 	bzImage, err := os.ReadFile(filepath.Join(k.dir, "boot", "vmlinuz-"+k.version))
 	if err != nil {
@@ -180,7 +181,7 @@ func (k kernel) unpack(pattern string) error {
 	}
 	vmlinux, err := uncompressed(bzImage)
 	if err != nil {
-		return fmt.Errorf("unpack the kernel of %s: %w", debs[0], err)
+		return fmt.Errorf("unpack the kernel of %s: %w", deb, err)
 	}
 	return os.WriteFile(k.image(), vmlinux, 0o644)
 }

@@ -34,13 +34,16 @@ const example = `  ferrule-vm -- ferrule devices
   ferrule-vm --cards 4 --link 0:1 --link 2:3 --kernel-driver 0,3 -- sh -c 'ip link'`
 
 func main() {
-	code, err := guest.StatusFailed, error(nil)
+	code := 0
 	cmd := command(func(ctx context.Context, cfg Config) (err error) {
 		code, err = run(ctx, cfg)
 		return err
 	})
-	if err = cmd.ExecuteContext(context.Background()); err != nil {
+	if err := cmd.ExecuteContext(context.Background()); err != nil {
 		fmt.Fprintf(os.Stderr, "ferrule-vm: %v\n", err)
+		if code == 0 { // the command line was at fault
+			code = guest.StatusFailed
+		}
 	}
 	os.Exit(code)
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -66,8 +65,8 @@ func aptUpdate() {
 	}
 }
 
-// apt runs one of apt's programs in dir and returns its output. The error is
-// the one that apt gives itself.
+// apt runs one of the programs of Debian's package management in dir and returns
+// its output. The error is the one that it gives itself.
 func apt(dir, program string, args ...string) (string, error) {
 	var stdout, stderr bytes.Buffer
 	cmd := exec.Command(program, args...)
@@ -77,9 +76,16 @@ func apt(dir, program string, args ...string) (string, error) {
 	if err == nil {
 		return stdout.String(), nil
 	}
-	lines := strings.Split(stderr.String(), "\n")
-	if i := slices.IndexFunc(lines, func(l string) bool { return strings.HasPrefix(l, "E: ") }); i >= 0 {
-		err = errors.New(strings.TrimSpace(lines[i][len("E: "):]))
+	// apt marks its errors, and has much else to say; dpkg's come first.
+	lines := strings.Split(strings.TrimSpace(stderr.String()), "\n")
+	cause := lines[0]
+	for _, l := range slices.Backward(lines) {
+		if e, ok := strings.CutPrefix(l, "E: "); ok {
+			cause = e
+		}
 	}
-	return "", fmt.Errorf("%s: %w", program, err)
+	if cause == "" {
+		return "", fmt.Errorf("%s: %w", program, err)
+	}
+	return "", fmt.Errorf("%s: %s", program, cause)
 }

@@ -28,7 +28,8 @@ const bootLimit = 2 * time.Minute
 // is not nil if there was no command to wait for to the end, and code is then
 // the status that stands for that. When run returns, no process is left behind.
 //
-// Its end, or that of ctx, does not end a read from cfg.Stdin that is under way.
+// A read from cfg.Stdin that is under way then, and a write that blocks, are left
+// to themselves.
 func run(ctx context.Context, cfg Config) (code int, err error) {
 	if runtime.GOARCH != "amd64" {
 		return guest.StatusFailed, fmt.Errorf("run on %s: the guest is an amd64 and runs the host's own programs", runtime.GOARCH)
@@ -52,7 +53,6 @@ func run(ctx context.Context, cfg Config) (code int, err error) {
 	if err != nil {
 		return guest.StatusFailed, err
 	}
-	defer m.stop()
 	return m.attend(ctx, cfg)
 }
 
@@ -196,18 +196,32 @@ func qemuArgs(k kernel, cfg Config) []string {
 	return args
 }
 
-// attend serves the guest until its command has ended.
-func (m *machine) attend(ctx context.Context, cfg Config) (int, error) {
-	type result struct {
-		code int
-		err  error
-	}
+// attend serves the guest until its command has ended, and then ends the machine.
+func (m *machine) attend(ctx context.Context, cfg Config) (code int, err error) {
 	ready := make(chan struct{})
-	done := make(chan result, 1)
+	done := make(chan struct{})
+	var doneCode int
+	var doneErr error
 	go func() {
-		code, err := m.converse(cfg, ready)
-		done <- result{code, err}
+		defer close(done)
+		doneCode, doneErr = m.converse(cfg, ready)
 	}()
+	defer func() {
+		m.stop()
+		select {
+		case <-done: // what was written was written before we return
+		case <-time.After(time.Second): // but for a writer that blocks
+		}
+	}()
+	isReady := func() bool {
+		select {
+		case <-ready:
+			return true
+		default:
+			return false
+		}
+	}
+
 	boot := time.NewTimer(bootLimit)
 	defer boot.Stop()
 	var timeout <-chan time.Time
@@ -215,13 +229,13 @@ func (m *machine) attend(ctx context.Context, cfg Config) (int, error) {
 		timeout = time.After(cfg.Timeout)
 	}
 	signals := 0
-	for {
+	for booted := ready; ; {
 		select {
-		case r := <-done:
-			return r.code, r.err
-		case <-ready:
+		case <-done:
+			return doneCode, doneErr
+		case <-booted:
+			booted = nil
 			boot.Stop()
-			ready = nil
 			if cfg.Terminal != nil {
 				restore, err := makeRaw(cfg.Terminal)
 				if err != nil {
@@ -243,7 +257,7 @@ func (m *machine) attend(ctx context.Context, cfg Config) (int, error) {
 			number, _ := s.(unix.Signal)
 			// Before there is a command, and when it does not listen, the
 			// machine ends.
-			if signals++; ready != nil || signals == 3 {
+			if signals++; !isReady() || signals == 3 {
 				return guest.StatusSignal + int(number), fmt.Errorf("run %s: ended by signal: %v", cfg.Command[0], s)
 			}
 			_ = m.conn.Send(guest.Signal, []byte{byte(number)})
@@ -256,6 +270,9 @@ func (m *machine) attend(ctx context.Context, cfg Config) (int, error) {
 func (m *machine) converse(cfg Config, ready chan<- struct{}) (code int, err error) {
 	for {
 		kind, payload, err := m.conn.Receive()
+		if errors.Is(err, guest.ErrMalformed) {
+			return guest.StatusFailed, m.failure(err.Error())
+		}
 		if err != nil {
 			<-m.ended // and so the console's last words are all there
 			return guest.StatusFailed, m.failure(m.death())

@@ -41,11 +41,14 @@ func main() {
 	_ = unix.Reboot(unix.LINUX_REBOOT_CMD_POWER_OFF)
 }
 
-// connect loads what the channel and the root file system need, and opens the
-// channel.
+// connect reads the Setup and opens the channel.
 func connect() (guest.Setup, *guest.Conn, error) {
 	var setup guest.Setup
-	if err := mount("devtmpfs", "/dev", "devtmpfs", 0, ""); err != nil {
+	err := errors.Join(
+		mount("devtmpfs", "/dev", "devtmpfs", 0, ""),
+		mount("sysfs", "/sys", "sysfs", 0, ""),
+	)
+	if err != nil {
 		return setup, nil, err
 	}
 	text, err := os.ReadFile(guest.SetupPath)
@@ -55,7 +58,7 @@ func connect() (guest.Setup, *guest.Conn, error) {
 	if err := json.Unmarshal(text, &setup); err != nil {
 		return setup, nil, fmt.Errorf("%s: %w", guest.SetupPath, err)
 	}
-	if err := loadModules(setup.Modules); err != nil {
+	if err := loadModules(setup.BootModules); err != nil {
 		return setup, nil, err
 	}
 	f, err := openPort()
@@ -79,11 +82,12 @@ func openPort() (*os.File, error) {
 // serve makes the machine what setup says and runs the command in it.
 func serve(setup guest.Setup, conn *guest.Conn) (code byte, err error) {
 	for _, step := range []func() error{
+		func() error { return loadModules(setup.Modules) },
+		func() error { return bindToKernel(setup.KernelCards, setup.CardModules) },
 		enterHostRoot,
 		loopbackUp,
 		func() error { return unix.Sethostname([]byte("ferrule-vm")) },
 		func() error { return reserveHugePages(setup.HugePages) },
-		func() error { return bindToKernel(setup.KernelCards, setup.CardModules) },
 	} {
 		if err := step(); err != nil {
 			return guest.StatusFailed, err
@@ -105,6 +109,31 @@ func loadModules(files []string) error {
 		}
 	}
 	return nil
+}
+
+// bindToKernel loads the kernel's own driver and gives it these cards and no
+// others.
+func bindToKernel(cards, modules []string) error {
+	if len(cards) == 0 {
+		return nil
+	}
+	const bus = "/sys/bus/pci/"
+	// Off, the driver takes no card when it is loaded.
+	if err := os.WriteFile(bus+"drivers_autoprobe", []byte("0"), 0); err != nil {
+		return err
+	}
+	if err := loadModules(modules); err != nil {
+		return err
+	}
+	for _, card := range cards {
+		if err := os.WriteFile(bus+"drivers_probe", []byte(card), 0); err != nil {
+			return fmt.Errorf("bind %s to the kernel's driver: %w", card, err)
+		}
+		if _, err := os.Stat(bus + "devices/" + card + "/driver"); err != nil {
+			return fmt.Errorf("bind %s to the kernel's driver: it took no interest", card)
+		}
+	}
+	return os.WriteFile(bus+"drivers_autoprobe", []byte("1"), 0)
 }
 
 func mount(source, target, fstype string, flags uintptr, data string) error {
@@ -139,7 +168,6 @@ func enterHostRoot() error {
 		{"hugetlbfs", root + "/dev/hugepages", "hugetlbfs", 0, ""},
 		{"tmpfs", root + "/run", "tmpfs", 0, "mode=755"},
 		{guest.BinDir, root + guest.Programs, "", unix.MS_BIND, ""},
-		{guest.ModulesDir, root + guest.ModulesDir, "", unix.MS_BIND, ""}, // bindToKernel still loads some
 	} {
 		if m.fstype == "overlay" {
 			if err := errors.Join(os.Mkdir("/upper/data", 0o755), os.Mkdir("/upper/work", 0o755)); err != nil {
@@ -192,29 +220,4 @@ func reserveHugePages(n int) error {
 		return fmt.Errorf("reserve %d huge pages of 2 MiB: the memory has room for %s (see --memory)", n, got)
 	}
 	return nil
-}
-
-// bindToKernel loads the kernel's own driver and gives it these cards and no
-// others.
-func bindToKernel(cards, modules []string) error {
-	if len(cards) == 0 {
-		return nil
-	}
-	const bus = "/sys/bus/pci/"
-	// Off, the driver takes no card when it is loaded.
-	if err := os.WriteFile(bus+"drivers_autoprobe", []byte("0"), 0); err != nil {
-		return err
-	}
-	if err := loadModules(modules); err != nil {
-		return err
-	}
-	for _, card := range cards {
-		if err := os.WriteFile(bus+"drivers_probe", []byte(card), 0); err != nil {
-			return fmt.Errorf("bind %s to the kernel's driver: %w", card, err)
-		}
-		if _, err := os.Stat(bus + "devices/" + card + "/driver"); err != nil {
-			return fmt.Errorf("bind %s to the kernel's driver: it took no interest", card)
-		}
-	}
-	return os.WriteFile(bus+"drivers_autoprobe", []byte("1"), 0)
 }

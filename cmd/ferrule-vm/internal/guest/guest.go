@@ -15,6 +15,7 @@ package guest
 import (
 	"bufio"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -23,7 +24,7 @@ import (
 // The paths in the initial file system that both sides name.
 const (
 	SetupPath  = "/setup.json" // a Setup
-	ModulesDir = "/modules"    // what Setup.Modules and Setup.CardModules name
+	ModulesDir = "/modules"    // the modules that a Setup names
 	BinDir     = "/bin"        // programs that were built for the guest
 )
 
@@ -35,7 +36,8 @@ const RootTag = "host"
 
 // A Setup is what the guest is told to be.
 type Setup struct {
-	Modules     []string // kernel modules, each after those that it needs
+	BootModules []string // kernel modules for all that follows, each after those that it needs
+	Modules     []string // the same for the rest
 	CardModules []string // the same for the kernel's own driver of KernelCards
 	KernelCards []string // PCI addresses
 	HugePages   int      // of 2 MiB
@@ -87,10 +89,16 @@ const (
 	StatusSignal        = 128 // and the number of the signal that ended it
 )
 
+// atLeast is how many bytes of payload there have to be.
+var atLeast = map[Kind]uint32{Exited: 1, Failed: 1, Signal: 1, Resize: 4}
+
 // MaxPayload is what one frame can carry, in bytes.
 const MaxPayload = 32 << 10
 
 const headerSize = 5
+
+// ErrMalformed is wrapped by the error for a frame that is not what its kind says.
+var ErrMalformed = errors.New("guest: malformed frame")
 
 // A Conn sends and receives frames over a stream.
 //
@@ -116,7 +124,7 @@ func NewConn(rw io.ReadWriter) *Conn {
 // an exit. It panics if payload is longer than MaxPayload.
 func (c *Conn) Send(kind Kind, payload []byte) error {
 	if len(payload) > MaxPayload {
-		panic(fmt.Sprintf("guest: frame of %d bytes, at most %d", len(payload), MaxPayload))
+		panic(fmt.Sprintf("guest: frame of %d bytes, want at most %d", len(payload), MaxPayload))
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -127,15 +135,16 @@ func (c *Conn) Send(kind Kind, payload []byte) error {
 	return err
 }
 
-// Receive reads one frame. The error is io.EOF if the stream ends between two.
+// Receive reads one frame, and sees to it that its payload is as long as its kind
+// says. The error is io.EOF if the stream ends between two.
 func (c *Conn) Receive() (Kind, []byte, error) {
 	var header [headerSize]byte
 	if _, err := io.ReadFull(c.r, header[:]); err != nil {
 		return 0, nil, err
 	}
 	kind, n := Kind(header[0]), binary.BigEndian.Uint32(header[1:])
-	if n > MaxPayload {
-		return 0, nil, fmt.Errorf("guest: frame %q of %d bytes, at most %d", byte(kind), n, MaxPayload)
+	if n < atLeast[kind] || n > MaxPayload {
+		return 0, nil, fmt.Errorf("%w %q: %d bytes, want %d to %d", ErrMalformed, byte(kind), n, atLeast[kind], MaxPayload)
 	}
 	payload := make([]byte, n)
 	if _, err := io.ReadFull(c.r, payload); err != nil {

@@ -76,14 +76,29 @@ func TestStreamThatEndsInsideAFrame(t *testing.T) {
 	}
 }
 
-func TestFrameTooLong(t *testing.T) {
-	require.PanicsWithValue(t, "guest: frame of 32769 bytes, at most 32768", func() {
+func TestFrameOfTheWrongLength(t *testing.T) {
+	require.PanicsWithValue(t, "guest: frame of 32769 bytes, want at most 32768", func() {
 		_ = NewConn(new(loop)).Send(Stdout, make([]byte, MaxPayload+1))
 	})
-	l := new(loop)
-	l.Buffer.Write([]byte{'o', 0, 0, 0x80, 1})
-	_, _, err := NewConn(l).Receive()
-	require.EqualError(t, err, `guest: frame 'o' of 32769 bytes, at most 32768`)
+	for _, c := range []struct {
+		frame []byte
+		want  string
+	}{
+		{[]byte{'o', 0, 0, 0x80, 1}, `guest: malformed frame 'o': 32769 bytes, want 0 to 32768`},
+		{[]byte{'x', 0, 0, 0, 0}, `guest: malformed frame 'x': 0 bytes, want 1 to 32768`},
+		{[]byte{'t', 0, 0, 0, 3, 1, 2, 3}, `guest: malformed frame 't': 3 bytes, want 4 to 32768`},
+	} {
+		l := new(loop)
+		l.Buffer.Write(c.frame)
+		_, _, err := NewConn(l).Receive()
+		require.EqualError(t, err, c.want)
+	}
+}
+
+func TestSizeReadsBack(t *testing.T) {
+	s := Size{Rows: 0x1234, Columns: 0xfedc}
+	require.Equal(t, []byte{0x12, 0x34, 0xfe, 0xdc}, s.Bytes())
+	require.Equal(t, s, SizeOf(s.Bytes()))
 }
 
 // TestSendersDoNotMix has two goroutines send on one stream, as standard output
