@@ -17,11 +17,13 @@ import (
 )
 
 // The compiler promises no order of plain stores, so what it made is read: no
-// access to a slot may run after the store that gives the slot away.
+// access to a slot may run after the store that gives the slot away. That is so
+// in the probe and in the real ring, and is seen not to be where the probe is
+// wrong.
 func TestPublishingStoreComesLast(t *testing.T) {
 	for tags, store := range map[string]string{"": "MOVQ", "ferrule_strict": "XCHGQ"} {
 		t.Run("tags="+tags, func(t *testing.T) {
-			for name, code := range compileProbe(t, tags) {
+			for name, code := range compile(t, tags, probe) {
 				err := checkOrder(code, store)
 				if strings.HasSuffix(name, "TooLate") {
 					require.ErrorContains(t, err, "comes after", "%s is wrong and must be seen to be", name)
@@ -29,9 +31,38 @@ func TestPublishingStoreComesLast(t *testing.T) {
 					require.NoError(t, err, name)
 				}
 			}
+			for name, code := range compile(t, tags, spscRing) {
+				require.NoError(t, checkOrder(code, store), name)
+			}
 		})
 	}
 }
+
+// A subject is code to be read.
+type subject struct {
+	pkg       string         // what to compile
+	functions *regexp.Regexp // which of its functions to read
+	count     int            // how many they are
+	source    string         // the file they are in
+	slot      *regexp.Regexp // the lines of it that access a slot
+}
+
+var (
+	probe = subject{
+		pkg:       "./testdata/probe",
+		functions: regexp.MustCompile(`^\S+/probe\.(P\w+) STEXT`),
+		count:     10,
+		source:    "testdata/probe/probe.go",
+		slot:      regexp.MustCompile(`// slot$`),
+	}
+	spscRing = subject{
+		pkg:       "./testdata/spsc",
+		functions: regexp.MustCompile(`^\S+/spsc\.\(\*Ring\[(go\.shape\..*\]\)\.Try\w+) STEXT`),
+		count:     8, // four for each of two instances
+		source:    "../../spsc/ring.go",
+		slot:      regexp.MustCompile(`\*slot\b|slots\[.*\] = |copy\(`),
+	}
+)
 
 // instruction is one line of the compiler's listing.
 type instruction struct {
@@ -45,17 +76,21 @@ func (i instruction) String() string {
 	return fmt.Sprintf("%s %s at %d, %s", i.op, i.args, i.pc, i.pos)
 }
 
+// memory reports whether an operand is memory other than the stack.
+func memory(operands string) bool {
+	return strings.Contains(operands, "(") && !strings.Contains(operands, "(SP)")
+}
+
 // publishes tells a publishing store by its source line, which is in publish or
 // in atomic.Uint64.Store, and by its last operand, which is memory.
 func (i instruction) publishes() bool {
-	return (strings.HasPrefix(i.pos, "publish_") || strings.HasPrefix(i.pos, "type.go:")) &&
-		strings.HasSuffix(i.args, ")")
+	last := i.args[strings.LastIndex(i.args, ", ")+1:]
+	return (strings.HasPrefix(i.pos, "publish_") || strings.HasPrefix(i.pos, "type.go:")) && memory(last)
 }
 
 // touchesSlot leaves out what moves between registers and the stack.
 func (i instruction) touchesSlot() bool {
-	memory := strings.Contains(i.args, "(") && !strings.Contains(i.args, "(SP)") && !strings.HasPrefix(i.op, "LEA")
-	return i.slot && (memory || i.op == "CALL")
+	return i.slot && (i.op == "CALL" || memory(i.args) && !strings.HasPrefix(i.op, "LEA"))
 }
 
 // checkOrder returns an error unless code has one publishing store, made with
@@ -111,21 +146,18 @@ func checkOrder(code []instruction, op string) error {
 	return nil
 }
 
-var (
-	function = regexp.MustCompile(`^\S+/probe\.(P\w+) STEXT`)
-	line     = regexp.MustCompile(`^\t0x[0-9a-f]+ (\d+) \((.*)\)\t([A-Z]\w*)\t?(.*)$`)
-)
+var listed = regexp.MustCompile(`^\t0x[0-9a-f]+ (\d+) \((.*)\)\t([A-Z]\w*)\t?(.*)$`)
 
-// compileProbe returns the code of each exported function of testdata/probe.
-func compileProbe(t *testing.T, tags string) map[string][]instruction {
-	source, err := os.ReadFile("testdata/probe/probe.go")
+// compile returns the code of the functions of s.
+func compile(t *testing.T, tags string, s subject) map[string][]instruction {
+	source, err := os.ReadFile(s.source)
 	require.NoError(t, err)
 	slots := make(map[string]bool)
 	for n, text := range strings.Split(string(source), "\n") {
-		slots[fmt.Sprintf("probe.go:%d", n+1)] = strings.HasSuffix(text, "// slot")
+		slots[fmt.Sprintf("%s:%d", path.Base(s.source), n+1)] = s.slot.MatchString(text)
 	}
 
-	build := exec.Command("go", "build", "-tags", tags, "-gcflags=-S", "./testdata/probe")
+	build := exec.Command("go", "build", "-tags", tags, "-gcflags=-S", s.pkg)
 	build.Env = append(os.Environ(), "GOFLAGS=", "GOOS="+runtime.GOOS, "GOARCH="+runtime.GOARCH)
 	listing, err := build.CombinedOutput()
 	require.NoError(t, err, "%s", listing)
@@ -134,18 +166,18 @@ func compileProbe(t *testing.T, tags string) map[string][]instruction {
 	name := ""
 	for text := range strings.Lines(string(listing)) {
 		text = strings.TrimRight(text, "\n")
-		if m := function.FindStringSubmatch(text); m != nil {
+		if m := s.functions.FindStringSubmatch(text); m != nil {
 			name = m[1]
-		} else if m := line.FindStringSubmatch(text); m != nil && name != "" {
+		} else if m := listed.FindStringSubmatch(text); m != nil && name != "" {
 			pc, err := strconv.Atoi(m[1])
 			require.NoError(t, err, text)
 			pos := path.Base(m[2])
 			functions[name] = append(functions[name],
 				instruction{pc: pc, pos: pos, op: m[3], args: m[4], slot: slots[pos]})
 		} else if !strings.HasPrefix(text, "\t") {
-			name = "" // a function that is not ours
+			name = "" // a function of no interest
 		}
 	}
-	require.Len(t, functions, 10, "functions of the probe")
+	require.Equal(t, s.count, len(functions), "functions of %s", s.pkg)
 	return functions
 }
