@@ -91,7 +91,7 @@ const step = 2 // from one grace period's number to the next
 func (d *Domain) Register() *Reader {
 	r := new(Reader)
 	r.domain = d
-	d.registry.Lock()
+	d.registry.Lock() // D
 	defer d.registry.Unlock()
 	d.readers = append(d.readers, r)
 	return r
