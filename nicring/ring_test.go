@@ -20,7 +20,7 @@ func TestDescriptorsAreInTheBlock(t *testing.T) {
 	ring, err := nicring.NewRing[[2]uint64](a, 16)
 	require.NoError(t, err)
 	require.Equal(t, []int{16, 256}, []int{ring.Len(), ring.Size()})
-	require.EqualValues(t, 1<<33, ring.Bus())
+	require.Equal(t, uint64(1<<33), ring.Bus())
 	first := ^uint32(4)
 	for i := range uint32(16) {
 		ring.Desc(first + i)[1] = uint64(i)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/ferrule-go/ferrule/internal/cpu"
 	"github.com/ferrule-go/ferrule/pktbuf"
 )
 
@@ -34,7 +35,7 @@ func TestBuffersAreDisjoint(t *testing.T) {
 				b.Prepend(b.Headroom())
 				b.Append(b.Tailroom())
 				copy(b.Bytes(), bytes.Repeat([]byte{byte(i)}, b.Len()))
-				require.Zero(t, b.Bus()%128)
+				require.Zero(t, b.Bus()%cpu.LineSize)
 				require.Less(t, b.Bus()%(1<<16)+uint64(b.Len()), uint64(1<<16)+1, "a buffer crosses a page")
 			}
 			for i, b := range bufs[:count] {
