@@ -36,6 +36,7 @@ type rig struct {
 	// What the makers of cards do differently.
 	padsRunts   bool // counts a short frame as an error, and brings it to 60 bytes
 	txBytesBare bool // GOTC counts no CRC
+	reorders    bool // the wire changes the order of frames that have to wait for the card
 }
 
 // patience bounds every wait for a card; running out of it fails the test.
@@ -268,20 +269,24 @@ func testRingWrap(t *testing.T, r *rig) {
 }
 
 // testReceiveRingFull overruns the card. What it does with the surplus differs,
-// but every frame is received or counted as missed, and the order holds.
+// but every frame is received once or counted as missed, and the order holds.
 func testReceiveRingFull(t *testing.T, r *rig) {
 	d := r.open(t, func(c *e1000e.Config) { c.RxRing = 8 })
 	const n = 200
 	r.deliver(r.frames(0, n)...)
 	got, last := 0, -1
+	seen := map[int]bool{}
 	bufs := make([]*pktbuf.Buf, 4)
 	for deadline := time.Now().Add(patience); ; {
 		k := d.rx.Recv(bufs)
 		for _, b := range bufs[:k] {
 			number := int(binary.BigEndian.Uint32(b.Bytes()[14:]))
-			require.Greater(t, number, last, "order of frames")
 			require.Equal(t, r.frames(number, 1)[0], b.Bytes())
-			last = number
+			require.False(t, seen[number], "frame %d received twice", number)
+			if !r.reorders {
+				require.Greater(t, number, last, "order of frames")
+			}
+			seen[number], last = true, number
 			got++
 		}
 		d.cache.PutN(bufs[:k])
