@@ -269,6 +269,30 @@ func built(s source) bool {
 	})
 }
 
+// TestReadmeQuotesExamples wants the Go in the README to be part of an example,
+// which is compiled and run.
+func TestReadmeQuotesExamples(t *testing.T) {
+	var examples strings.Builder
+	for _, s := range goFiles(t) {
+		if strings.HasPrefix(path.Base(s.path), "example") {
+			examples.Write(s.text)
+		}
+	}
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllSubmatch(readme, -1)
+	if len(blocks) == 0 {
+		t.Error("README.md shows no Go")
+	}
+	for _, b := range blocks {
+		if !strings.Contains(examples.String(), string(b[1])) {
+			t.Errorf("README.md: no example has this code:\n%s", b[1])
+		}
+	}
+}
+
 // TestBuildTagsAreKnown keeps a misspelt tag from taking a file out of every
 // build that anyone makes.
 func TestBuildTagsAreKnown(t *testing.T) {
