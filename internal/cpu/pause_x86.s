@@ -1,7 +1,9 @@
+//go:build amd64 || 386
+
 #include "textflag.h"
 
 // func pause(n uint32)
-TEXT ·pause(SB), NOSPLIT|NOFRAME, $0-4
+TEXT ·pause(SB), NOSPLIT, $0-4
 	MOVL n+0(FP), AX
 	TESTL AX, AX
 	JZ   done
