@@ -103,7 +103,7 @@ func ExampleRing() {
 	for range 3 {
 		b, _ := pool.Get()
 		ring.SetBuf(tail, b)
-		*ring.Desc(tail) = desc{addr: b.Bus(), length: 1500}
+		*ring.Desc(tail) = desc{addr: b.Bus(), length: 1500, flags: 1}
 		tail++
 	}
 	fmt.Println("the card owns", tail-head, "descriptors, the tail register holds", ring.Index(tail))
