@@ -23,7 +23,11 @@ import (
 const (
 	actGuest = "FERRULE_VM_TEST_GUEST" // what QEMU would be with a guest in it
 	actHost  = "FERRULE_VM_TEST_HOST"  // a ferrule-vm whose QEMU is the value
+
+	actCommand = "FERRULE_VM_TEST_COMMAND" // one that leaves lastWords in its pipe
 )
+
+var lastWords = bytes.Repeat([]byte("last words, "), 1<<20/12)
 
 func TestMain(m *testing.M) {
 	switch {
@@ -33,6 +37,11 @@ func TestMain(m *testing.M) {
 		machine, err := start(kernel{}, Config{QEMU: os.Getenv(actHost), Console: io.Discard}, nil)
 		fmt.Println(machine.cmd.Process.Pid, err)
 		select {}
+	case os.Getenv(actCommand) != "":
+		if _, err := unix.FcntlInt(1, unix.F_SETPIPE_SZ, 1<<20); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
+		os.Stdout.Write(lastWords)
 	default:
 		os.Exit(m.Run())
 	}
