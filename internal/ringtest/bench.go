@@ -2,6 +2,7 @@ package ringtest
 
 import (
 	"fmt"
+	"runtime"
 	"sync"
 	"testing"
 
@@ -24,11 +25,32 @@ func against(b *testing.B, name string, ring Impl, run func(b *testing.B, newRin
 	}
 }
 
+// A side is one goroutine of a benchmark.
+type side struct {
+	// alone is to have a processor of one's own, and then it waits by pauses. If
+	// it yielded, the scheduler would take tens of microseconds to give a pinned
+	// goroutine its thread back, and that would be all one measured.
+	alone   bool
+	backoff spinlock.Backoff
+}
+
+// newSide returns one of so many.
+func newSide(goroutines int) *side {
+	return &side{alone: goroutines <= min(runtime.GOMAXPROCS(0), runtime.NumCPU())}
+}
+
+func (s *side) wait() {
+	if s.alone {
+		s.backoff.Lost()
+	} else {
+		s.backoff.Wait()
+	}
+}
+
 // Transfer measures the time per value that crowds take to move values through
 // a ring, each goroutine on a processor of its own while there are enough.
-// Every value is summed, and the sums are checked before the clock stops; who
-// finds the ring full or empty waits by spinlock.Backoff. A crowd's Each is not
-// used: b.N values go through.
+// Every value is summed, and the sums are checked before the clock stops. A
+// crowd's Each is not used: b.N values go through.
 func Transfer(b *testing.B, name string, ring Impl, crowds ...Crowd) {
 	against(b, name, ring, func(b *testing.B, newRing Impl) {
 		for _, c := range crowds {
@@ -43,6 +65,7 @@ func transfer(b *testing.B, r Ring[uint64], c Crowd) {
 	var ready, all sync.WaitGroup
 	start := make(chan struct{})
 	sums := make([]uint64, c.Consumers)
+	crowd := c.Producers + c.Consumers
 	run := func(processor int, work func()) {
 		ready.Add(1)
 		all.Go(func() {
@@ -53,10 +76,10 @@ func transfer(b *testing.B, r Ring[uint64], c Crowd) {
 		})
 	}
 	for i := range c.Producers {
-		run(i, func() { produce(r, share(b.N, c.Producers, i), c.Burst) })
+		run(i, func() { newSide(crowd).produce(r, share(b.N, c.Producers, i), c.Burst) })
 	}
 	for i := range c.Consumers {
-		run(c.Producers+i, func() { sums[i] = consume(r, share(b.N, c.Consumers, i), c.Burst) })
+		run(c.Producers+i, func() { sums[i] = newSide(crowd).consume(r, share(b.N, c.Consumers, i), c.Burst) })
 	}
 	ready.Wait()
 
@@ -91,21 +114,23 @@ func roundTrip(b *testing.B, there, back Ring[uint64]) {
 	ready.Add(2)
 	all.Go(func() {
 		pin(0)
+		s := newSide(2)
 		ready.Done()
 		<-start
 		for i := range uint64(b.N) {
 			there.TryPush(i)
-			if v := pop(back); v != i+1 {
+			if v := s.pop(back); v != i+1 {
 				b.Errorf("%d came back as %d", i, v)
 			}
 		}
 	})
 	all.Go(func() {
 		pin(1)
+		s := newSide(2)
 		ready.Done()
 		<-start
 		for range b.N {
-			back.TryPush(pop(there) + 1)
+			back.TryPush(s.pop(there) + 1)
 		}
 	})
 	ready.Wait()
@@ -140,13 +165,10 @@ func Pair(b *testing.B, name string, ring Impl) {
 func share(n, among, i int) int { return n*(i+1)/among - n*i/among }
 
 // produce pushes 1 to n.
-func produce(r Ring[uint64], n, burst int) {
+func (s *side) produce(r Ring[uint64], n, burst int) {
 	if burst == 1 {
 		for v := uint64(1); v <= uint64(n); v++ {
-			var w spinlock.Backoff
-			for !r.TryPush(v) {
-				w.Wait()
-			}
+			s.push(r, v)
 		}
 		return
 	}
@@ -157,33 +179,33 @@ func produce(r Ring[uint64], n, burst int) {
 			fill[i] = v
 			v++
 		}
-		var w spinlock.Backoff
 		for len(fill) > 0 {
 			pushed := r.TryPushN(fill)
-			if fill = fill[pushed:]; pushed == 0 {
-				w.Wait()
+			if fill = fill[pushed:]; pushed > 0 {
+				s.backoff.Reset()
+			} else {
+				s.wait()
 			}
 		}
 	}
 }
 
 // consume pops n values and returns their sum.
-func consume(r Ring[uint64], n, burst int) (sum uint64) {
+func (s *side) consume(r Ring[uint64], n, burst int) (sum uint64) {
 	if burst == 1 {
 		for range n {
-			sum += pop(r)
+			sum += s.pop(r)
 		}
 		return sum
 	}
 	vs := make([]uint64, burst)
-	var w spinlock.Backoff
 	for n > 0 {
 		popped := r.TryPopN(vs[:min(burst, n)])
-		if popped == 0 {
-			w.Wait()
-			continue
+		if popped > 0 {
+			s.backoff.Reset()
+		} else {
+			s.wait()
 		}
-		w.Reset()
 		for _, v := range vs[:popped] {
 			sum += v
 		}
@@ -192,12 +214,19 @@ func consume(r Ring[uint64], n, burst int) (sum uint64) {
 	return sum
 }
 
-func pop(r Ring[uint64]) uint64 {
-	var w spinlock.Backoff
+func (s *side) push(r Ring[uint64], v uint64) {
+	for !r.TryPush(v) {
+		s.wait()
+	}
+	s.backoff.Reset()
+}
+
+func (s *side) pop(r Ring[uint64]) uint64 {
 	for {
 		if v, ok := r.TryPop(); ok {
+			s.backoff.Reset()
 			return v
 		}
-		w.Wait()
+		s.wait()
 	}
 }
