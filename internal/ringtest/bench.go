@@ -25,7 +25,8 @@ func against(b *testing.B, name string, ring Impl, run func(b *testing.B, newRin
 	}
 }
 
-// A side is one goroutine of a benchmark.
+// A side is one goroutine of a benchmark. It lives on that goroutine's stack,
+// away from what others write.
 type side struct {
 	// alone is to have a processor of one's own, and then it waits by pauses. If
 	// it yielded, the scheduler would take tens of microseconds to give a pinned
@@ -34,9 +35,9 @@ type side struct {
 	backoff spinlock.Backoff
 }
 
-// newSide returns one of so many.
-func newSide(goroutines int) *side {
-	return &side{alone: goroutines <= min(runtime.GOMAXPROCS(0), runtime.NumCPU())}
+// newSide returns one of a crowd of so many.
+func newSide(crowd int) side {
+	return side{alone: crowd <= min(runtime.GOMAXPROCS(0), runtime.NumCPU())}
 }
 
 func (s *side) wait() {
@@ -76,10 +77,10 @@ func transfer(b *testing.B, r Ring[uint64], c Crowd) {
 		})
 	}
 	for i := range c.Producers {
-		run(i, func() { newSide(crowd).produce(r, share(b.N, c.Producers, i), c.Burst) })
+		run(i, func() { produce(r, crowd, share(b.N, c.Producers, i), c.Burst) })
 	}
 	for i := range c.Consumers {
-		run(c.Producers+i, func() { sums[i] = newSide(crowd).consume(r, share(b.N, c.Consumers, i), c.Burst) })
+		run(c.Producers+i, func() { sums[i] = consume(r, crowd, share(b.N, c.Consumers, i), c.Burst) })
 	}
 	ready.Wait()
 
@@ -164,8 +165,9 @@ func Pair(b *testing.B, name string, ring Impl) {
 // share divides n among so many, as evenly as goes.
 func share(n, among, i int) int { return n*(i+1)/among - n*i/among }
 
-// produce pushes 1 to n.
-func (s *side) produce(r Ring[uint64], n, burst int) {
+// produce pushes 1 to n, as one of a crowd.
+func produce(r Ring[uint64], crowd, n, burst int) {
+	s := newSide(crowd)
 	if burst == 1 {
 		for v := uint64(1); v <= uint64(n); v++ {
 			s.push(r, v)
@@ -190,8 +192,9 @@ func (s *side) produce(r Ring[uint64], n, burst int) {
 	}
 }
 
-// consume pops n values and returns their sum.
-func (s *side) consume(r Ring[uint64], n, burst int) (sum uint64) {
+// consume pops n values, as one of a crowd, and returns their sum.
+func consume(r Ring[uint64], crowd, n, burst int) (sum uint64) {
+	s := newSide(crowd)
 	if burst == 1 {
 		for range n {
 			sum += s.pop(r)
