@@ -106,8 +106,9 @@ func buildPrograms(ctx context.Context) (map[string][]byte, error) {
 	defer os.RemoveAll(out)
 
 	// Without cgo and so without shared libraries, for init has none; stripped,
-	// for all of it is copied into the guest's memory.
-	cmd := exec.CommandContext(ctx, "go", "build", "-C", source, "-ldflags=-s -w", "-o", out+"/", "./init", "../ferrule")
+	// for all of it is copied into the guest's memory; and as a go run would have
+	// it, for a source that is not a repository of this user's.
+	cmd := exec.CommandContext(ctx, "go", "build", "-C", source, "-buildvcs=false", "-ldflags=-s -w", "-o", out+"/", "./init", "../ferrule")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64")
 	if message, err := cmd.CombinedOutput(); err != nil {
 		if errors.Is(err, exec.ErrNotFound) {

@@ -286,7 +286,10 @@ const builtIn = ""
 
 // moduleFiles returns the file of each module by name.
 func (k kernel) moduleFiles() (map[string]string, error) {
-	dir := filepath.Join(k.dir, "lib", "modules", k.version)
+	dir := filepath.Join(k.dir, "usr", "lib", "modules", k.version)
+	if _, err := os.Stat(dir); err != nil { // until Debian 12, /lib is not /usr/lib
+		dir = filepath.Join(k.dir, "lib", "modules", k.version)
+	}
 	list, err := os.ReadFile(filepath.Join(dir, "modules.builtin"))
 	if err != nil {
 		return nil, err

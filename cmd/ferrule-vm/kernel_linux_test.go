@@ -40,12 +40,12 @@ func elfWith(name, content string) []byte {
 	return b.Bytes()
 }
 
-// kernelWith returns a kernel with these modules, by path, each of which needs
-// those that are named.
-func kernelWith(t *testing.T, modules map[string]string) kernel {
+// kernelWith returns a kernel with these modules below lib, by path, each of which
+// needs those that are named.
+func kernelWith(t *testing.T, lib string, modules map[string]string) kernel {
 	t.Helper()
 	k := kernel{t.TempDir(), "6.1.0-1-amd64"}
-	dir := filepath.Join(k.dir, "lib", "modules", k.version)
+	dir := filepath.Join(k.dir, lib, "modules", k.version)
 	require.NoError(t, os.MkdirAll(dir, 0o755))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "modules.builtin"), []byte("kernel/net/unix/unix.ko\n"), 0o644))
 	for path, needs := range modules {
@@ -64,7 +64,7 @@ func names(modules []module) (all []string) {
 }
 
 func TestModulesComeAfterWhatTheyNeed(t *testing.T) {
-	k := kernelWith(t, map[string]string{
+	k := kernelWith(t, "lib", map[string]string{
 		"kernel/fs/9p/9p.ko":              "9pnet,netfs",
 		"kernel/net/9p/9pnet.ko":          "",
 		"kernel/net/9p/9pnet_virtio.ko":   "virtio_ring,9pnet,unix",
@@ -86,8 +86,8 @@ func TestModulesComeAfterWhatTheyNeed(t *testing.T) {
 }
 
 func TestPackedModuleIsUnpacked(t *testing.T) {
-	k := kernelWith(t, map[string]string{"kernel/a.ko": ""})
-	plain := filepath.Join(k.dir, "lib", "modules", k.version, "kernel", "a.ko")
+	k := kernelWith(t, "usr/lib", map[string]string{"kernel/a.ko": ""})
+	plain := filepath.Join(k.dir, "usr/lib", "modules", k.version, "kernel", "a.ko")
 	out, err := exec.Command("xz", plain).CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	got, err := k.modules("a")
@@ -100,7 +100,7 @@ func TestPackedModuleIsUnpacked(t *testing.T) {
 }
 
 func TestModuleThatIsNone(t *testing.T) {
-	k := kernelWith(t, map[string]string{"kernel/a.ko": ""})
+	k := kernelWith(t, "lib", map[string]string{"kernel/a.ko": ""})
 	file := filepath.Join(k.dir, "lib", "modules", k.version, "kernel", "a.ko")
 	require.NoError(t, os.WriteFile(file, []byte("garbage"), 0o644))
 	_, err := k.modules("a")
