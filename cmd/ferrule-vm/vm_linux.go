@@ -213,15 +213,6 @@ func (m *machine) attend(ctx context.Context, cfg Config) (code int, err error) 
 		case <-time.After(time.Second): // but for a writer that blocks
 		}
 	}()
-	isReady := func() bool {
-		select {
-		case <-ready:
-			return true
-		default:
-			return false
-		}
-	}
-
 	boot := time.NewTimer(bootLimit)
 	defer boot.Stop()
 	var timeout <-chan time.Time
@@ -257,7 +248,7 @@ func (m *machine) attend(ctx context.Context, cfg Config) (code int, err error) 
 			number, _ := s.(unix.Signal)
 			// Before there is a command, and when it does not listen, the
 			// machine ends.
-			if signals++; !isReady() || signals == 3 {
+			if signals++; !closed(ready) || signals == 3 {
 				return guest.StatusSignal + int(number), fmt.Errorf("run %s: ended by signal: %v", cfg.Command[0], s)
 			}
 			_ = m.conn.Send(guest.Signal, []byte{byte(number)})
@@ -309,9 +300,13 @@ func (m *machine) feed(stdin io.Reader) {
 
 // failed reports whether QEMU has ended and was not content.
 func (m *machine) failed() bool {
+	return closed(m.ended) && !m.cmd.ProcessState.Success()
+}
+
+func closed(c <-chan struct{}) bool {
 	select {
-	case <-m.ended:
-		return !m.cmd.ProcessState.Success()
+	case <-c:
+		return true
 	default:
 		return false
 	}
@@ -359,7 +354,7 @@ type tail struct {
 
 // tailSize is what a tail remembers, in bytes: a panic with its registers and
 // its stack.
-const tailSize = 4 << 10
+const tailSize = 8 << 10
 
 func (t *tail) Write(p []byte) (int, error) {
 	t.mu.Lock()
