@@ -142,7 +142,7 @@ func (q *rxQueue) Wait(ctx context.Context) error {
 // refused.
 func frameLength(done uint64) (int, bool) {
 	length := int(done >> rxLength & rxLengthMax)
-	return length, done&(rxEOP|rxErrors) == rxEOP && length-1 < bufferSize && length > 0
+	return length, done&(rxEOP|rxErrors) == rxEOP && length > 0 && length <= bufferSize
 }
 
 // arm gives descriptor i the buffer b. The card sees it when the tail has moved
