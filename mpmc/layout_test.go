@@ -1,6 +1,7 @@
 package mpmc
 
 import (
+	"runtime"
 	"slices"
 	"testing"
 	"unsafe"
@@ -15,8 +16,10 @@ import (
 func TestSlotsKeepDistanceFromForeignMemory(t *testing.T) {
 	for _, capacity := range []int{1, 4, 512} {
 		var spans [][2]uintptr
+		var rings []*Ring[*int] // all alive, or the next would take the place of one collected
 		for range 100 {
-			slots := New[*int](capacity).slots
+			rings = append(rings, New[*int](capacity))
+			slots := rings[len(rings)-1].slots
 			first := uintptr(unsafe.Pointer(&slots[0]))
 			spans = append(spans, [2]uintptr{first, first + uintptr(capacity)*unsafe.Sizeof(slots[0])})
 		}
@@ -24,6 +27,7 @@ func TestSlotsKeepDistanceFromForeignMemory(t *testing.T) {
 		for i := range len(spans) - 1 {
 			require.GreaterOrEqual(t, int(spans[i+1][0]-spans[i][1]), cpu.LineSize)
 		}
+		runtime.KeepAlive(rings)
 	}
 }
 
