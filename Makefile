@@ -11,7 +11,7 @@ CONCURRENT = ./internal/cpu ./spinlock ./mcs ./rcu ./spsc ./mpmc ./pktbuf ./nicr
 
 .PHONY: test deps vet unit race schedules ports vm bench lint
 
-# The whole proof: some ten minutes on two processors.
+# The whole proof: some five minutes on two processors.
 test: deps vet unit race schedules ports vm
 
 deps:
