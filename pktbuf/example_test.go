@@ -66,3 +66,43 @@ func ExampleBuf() {
 	// Output:
 	// brave world, 129 before, 2036 behind
 }
+
+// A Pool is shared by all. It can be empty, and whoever needs a buffer then goes
+// on without: it drops a packet, or leaves it where it is.
+func ExamplePool() {
+	region := pktbuf.Region{Bytes: make([]byte, 1<<16), PageSize: 1 << 16, Bus: []uint64{0}}
+	pool, _ := pktbuf.NewPool(pktbuf.NewArena(region), 4, 2048)
+
+	burst := make([]*pktbuf.Buf, 8)
+	n := pool.GetN(burst)
+	_, ok := pool.Get()
+	fmt.Println(n, "handed out, another:", ok)
+
+	pool.PutN(burst[:n])
+	fmt.Println(pool.Len(), "of", pool.Cap(), "free")
+	// Output:
+	// 4 handed out, another: false
+	// 4 of 4 free
+}
+
+// What a worker gave back last it gets first, while its lines are warm. What is
+// in its cache nobody else can have, until it is flushed.
+func ExampleCache() {
+	region := pktbuf.Region{Bytes: make([]byte, 2<<20), PageSize: 2 << 20, Bus: []uint64{0}}
+	pool, _ := pktbuf.NewPool(pktbuf.NewArena(region), 600, 2048)
+	cache := pool.NewCache()
+
+	b, _ := cache.Get()
+	cache.PutN([]*pktbuf.Buf{b})
+	again, _ := cache.Get()
+	fmt.Println("the same one:", again == b)
+	cache.PutN([]*pktbuf.Buf{again})
+
+	fmt.Println(pool.Len(), "free to others")
+	cache.Flush()
+	fmt.Println(pool.Len(), "free to others")
+	// Output:
+	// the same one: true
+	// 344 free to others
+	// 600 free to others
+}
