@@ -29,6 +29,7 @@ var storeys = map[string]int{
 	"spinlock":               2,
 	"mcs":                    3,
 	"rcu":                    3,
+	"internal/eventcount":    3,
 	"spsc":                   4,
 	"mpmc":                   4,
 	"pktbuf":                 5,
