@@ -8,9 +8,11 @@ import (
 )
 
 func BenchmarkLock(b *testing.B) {
-	locktest.Benchmark(b, "mcs.Lock", newLock)
-	locktest.Benchmark(b, "sync.Mutex", func() func() locktest.Handle {
-		m := new(sync.Mutex)
-		return func() locktest.Handle { return m }
-	})
+	locktest.Compare(b,
+		locktest.Impl{Name: "mcs.Lock", New: newLock},
+		locktest.Impl{Name: "sync.Mutex", New: func() func() locktest.Handle {
+			m := new(sync.Mutex)
+			return func() locktest.Handle { return m }
+		}},
+	)
 }

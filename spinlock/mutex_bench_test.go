@@ -8,13 +8,18 @@ import (
 	"github.com/ferrule-go/ferrule/spinlock"
 )
 
-func BenchmarkLock(b *testing.B) {
-	locktest.Benchmark(b, "spinlock.Mutex", func() func() locktest.Handle {
-		m := new(spinlock.Mutex)
-		return func() locktest.Handle { return m }
-	})
-	locktest.Benchmark(b, "sync.Mutex", func() func() locktest.Handle {
-		m := new(sync.Mutex)
-		return func() locktest.Handle { return m }
-	})
+func BenchmarkMutex(b *testing.B) {
+	locktest.Compare(b,
+		locktest.Impl{Name: "spinlock.Mutex", New: own[spinlock.Mutex]},
+		locktest.Impl{Name: "sync.Mutex", New: own[sync.Mutex]},
+	)
+}
+
+// own makes locks that are their own handles.
+func own[L any, H interface {
+	*L
+	locktest.Handle
+}]() func() locktest.Handle {
+	l := H(new(L))
+	return func() locktest.Handle { return l }
 }

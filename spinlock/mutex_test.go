@@ -11,10 +11,7 @@ import (
 )
 
 func TestMutex(t *testing.T) {
-	locktest.Mutex(t, func() func() locktest.Handle {
-		m := new(spinlock.Mutex)
-		return func() locktest.Handle { return m }
-	})
+	locktest.Mutex(t, own[spinlock.Mutex])
 }
 
 func TestUnlockOfUnlockedMutexPanics(t *testing.T) {

@@ -1,0 +1,137 @@
+package locktest
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+func cancel(t *testing.T, newLock func() (newHandle func() Canceller)) {
+	t.Run("Cancel", func(t *testing.T) { cancelOne(t, newLock()) })
+	t.Run("Deadline", func(t *testing.T) { deadline(t, newLock()) })
+	crowds(t, "CancelStorm", func(t *testing.T, goroutines int) { cancelStorm(t, newLock(), goroutines) })
+}
+
+// cancelOne cancels, of several who wait, one after another.
+func cancelOne(t *testing.T, newHandle func() Canceller) {
+	free := newHandle()
+	if err := free.LockContext(t.Context()); err != nil {
+		t.Fatalf("LockContext of a free lock: %v", err)
+	}
+	for _, long := range []bool{false, true} {
+		const waiters = 5
+		var (
+			cancels [waiters]context.CancelFunc
+			results [waiters]chan error
+			inside  int
+			all     sync.WaitGroup
+		)
+		for n := range waiters {
+			var ctx context.Context
+			ctx, cancels[n] = context.WithCancel(t.Context())
+			results[n] = make(chan error, 1)
+			all.Go(func() {
+				h := newHandle()
+				err := h.LockContext(ctx)
+				if err == nil {
+					inside++
+					h.Unlock()
+				}
+				results[n] <- err
+			})
+		}
+		if long {
+			linger()
+		}
+		for _, n := range []int{2, 0, 4} {
+			cancels[n]()
+			if err := <-results[n]; !errors.Is(err, context.Canceled) {
+				t.Errorf("LockContext of a lock held, cancelled: %v", err)
+			}
+		}
+		free.Unlock()
+		finish(t, "behind those who gave up", &all)
+		free.Lock()
+		if inside != 2 {
+			t.Errorf("%d of the 2 who stayed were inside", inside)
+		}
+		for _, cancel := range cancels {
+			cancel()
+		}
+	}
+	free.Unlock()
+}
+
+// deadline waits for a lock until a time that has come already, and for one that
+// comes while it waits.
+func deadline(t *testing.T, newHandle func() Canceller) {
+	holder := newHandle()
+	holder.Lock()
+	for _, after := range []time.Duration{-1, time.Millisecond} {
+		ctx, cancel := context.WithTimeout(t.Context(), after)
+		if err := newHandle().LockContext(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("LockContext of a lock held, with a deadline in %v: %v", after, err)
+		}
+		cancel()
+	}
+	holder.Unlock()
+	if !newHandle().TryLock() {
+		t.Error("the lock is not free after those who gave up")
+	}
+}
+
+// cancelStorm cancels waits at random moments, that of the hand-over among them.
+// A lock handed to one who has left lets nobody in any more.
+func cancelStorm(t *testing.T, newHandle func() Canceller, goroutines int) {
+	rounds := share(3000, goroutines)
+	var (
+		guarded         ledger
+		entered, gaveUp atomic.Int64
+		all             sync.WaitGroup
+	)
+	sometimes := func() {
+		if rand.N(16) == 0 {
+			runtime.Gosched()
+		}
+	}
+	for range goroutines {
+		all.Go(func() {
+			h := newHandle()
+			for n := range rounds {
+				if n%4 == 0 { // among those who never give up
+					h.Lock()
+				} else {
+					ctx, cancel := context.WithCancel(context.Background())
+					go func() {
+						for range rand.N(2 * goroutines) {
+							runtime.Gosched()
+						}
+						cancel()
+					}()
+					err := h.LockContext(ctx)
+					cancel()
+					if err != nil {
+						gaveUp.Add(1)
+						continue
+					}
+				}
+				entered.Add(1)
+				guarded.write(t, sometimes)
+				h.Unlock()
+			}
+		})
+	}
+	finish(t, "cancelled at random", &all)
+	guarded.check(t, int(entered.Load()))
+	if h := newHandle(); !h.TryLock() {
+		t.Error("the lock is not free")
+	}
+	if goroutines >= 64 && gaveUp.Load() == 0 {
+		t.Error("nobody gave up: no wait was cancelled")
+	}
+}
