@@ -40,6 +40,7 @@ var storeys = map[string]int{
 	"nicring/nictest":        8,
 	"nicring/internal/qtest": 8,
 	"internal/locktest":      9,
+	"internal/mutant":        9,
 	"internal/ringtest":      9,
 
 	"cmd/ferrule-vm/internal/guest": 9,
