@@ -52,7 +52,7 @@ func Example() {
 		return
 	}
 	cache := pool.NewCache() // this goroutine polls both queues: one cache for both
-	port, err := e1000e.Open(card, arena, e1000e.Config{RxRing: 64, RxCache: cache, TxCache: cache})
+	port, err := e1000e.Open(card, arena, e1000e.Config{RxRing: 64, RxCaches: []*pktbuf.Cache{cache}, TxCaches: []*pktbuf.Cache{cache}})
 	if err != nil {
 		fmt.Println(err)
 		return

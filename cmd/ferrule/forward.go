@@ -222,7 +222,7 @@ func (o *forwardOptions) open(rig *rig, arena *pktbuf.Arena, e *engine) (ports [
 	for i, card := range rig.cards {
 		p, err := e1000e.Open(card, arena, e1000e.Config{
 			RxRing: o.ring, TxRing: o.ring,
-			RxCache: e.rxCache(i), TxCache: e.txCache(i),
+			RxCaches: []*pktbuf.Cache{e.rxCache(i)}, TxCaches: []*pktbuf.Cache{e.txCache(i)},
 			Promiscuous: true,
 		})
 		if err != nil {

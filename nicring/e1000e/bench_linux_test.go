@@ -34,7 +34,7 @@ func forward(b *testing.B, ring, burst int) {
 	require.NoError(b, err)
 	cache := pool.NewCache()
 	port, err := e1000e.Open(card, arena, e1000e.Config{
-		RxRing: ring, TxRing: ring, RxCache: cache, TxCache: cache, Promiscuous: true,
+		RxRing: ring, TxRing: ring, RxCaches: []*pktbuf.Cache{cache}, TxCaches: []*pktbuf.Cache{cache}, Promiscuous: true,
 	})
 	require.NoError(b, err)
 	sent := 0

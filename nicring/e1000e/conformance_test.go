@@ -56,6 +56,7 @@ func conform(t *testing.T, open func(t *testing.T) *rig) {
 		{"RingWrap", testRingWrap},
 		{"ReceiveRingFull", testReceiveRingFull},
 		{"TransmitRingFull", testTransmitRingFull},
+		{"TransmitQueues", testTransmitQueues},
 		{"RuntsAndOversize", testRuntsAndOversize},
 		{"Filter", testFilter},
 		{"Statistics", testStatistics},
@@ -92,7 +93,7 @@ func (r *rig) open(t *testing.T, change ...func(*e1000e.Config)) *desk {
 	d.pool, err = pktbuf.NewPool(d.arena, 2*ringSize+1024, 2048)
 	require.NoError(t, err)
 	d.cache = d.pool.NewCache()
-	cfg := e1000e.Config{RxRing: ringSize, TxRing: ringSize, RxCache: d.cache, TxCache: d.cache}
+	cfg := e1000e.Config{RxRing: ringSize, TxRing: ringSize, RxCaches: []*pktbuf.Cache{d.cache}, TxCaches: []*pktbuf.Cache{d.cache}}
 	for _, f := range change {
 		f(&cfg)
 	}
@@ -526,7 +527,7 @@ func testRefusals(t *testing.T, r *rig) {
 		{few, "receive ring of 64 descriptors: its pool has 63 free buffers"},
 	} {
 		cache := c.pool.NewCache()
-		_, err := e1000e.Open(r.card, arena, e1000e.Config{RxRing: 64, TxRing: 64, RxCache: cache, TxCache: cache})
+		_, err := e1000e.Open(r.card, arena, e1000e.Config{RxRing: 64, TxRing: 64, RxCaches: []*pktbuf.Cache{cache}, TxCaches: []*pktbuf.Cache{cache}})
 		require.EqualError(t, err, fmt.Sprintf("e1000e: open %s: %s", r.card, c.want))
 		cache.Flush()
 		require.NoError(t, c.pool.Close())

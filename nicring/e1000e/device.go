@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
+	"slices"
 	"sync"
 	"time"
 
@@ -28,25 +29,27 @@ const (
 	Device = 0x10D3
 )
 
-// Config says how a port is set up. The caches are required.
+// Config says how a port is set up. The caches are required: there is a queue
+// for each of them, one or two to receive and one or two to transmit.
 //
-// The receive ring takes its buffers from RxCache, and sent buffers go to
-// TxCache; buffers of another pool go to theirs. A Cache belongs to one
-// goroutine: give the queues that one goroutine polls the same cache, and
-// queues polled by two goroutines two of them. Open and Close use both.
+// A receive queue takes its buffers from its cache, and what a transmit queue has
+// sent goes to its own; buffers of another pool go to theirs. A Cache belongs to
+// one goroutine: give the queues that one goroutine polls the same cache, and
+// queues polled by two goroutines two of them. Open and Close use all of them.
 type Config struct {
-	RxRing, TxRing   int // descriptors: a power of two from 8 to 32768; 0 means 512
-	RxCache, TxCache *pktbuf.Cache
-	Promiscuous      bool // receive frames whatever their destination
+	RxRing, TxRing     int // descriptors a queue: a power of two from 8 to 32768; 0 means 512
+	RxCaches, TxCaches []*pktbuf.Cache
+	Promiscuous        bool // receive frames whatever their destination
 }
 
-// A Port is an 82574L, opened. It implements nicring.Port with one receive and
-// one transmit queue.
+const maxQueues = 2
+
+// A Port is an 82574L, opened. It implements nicring.Port.
 type Port struct {
 	card Card
 	mac  nicring.MAC
-	rx   *rxQueue
-	tx   *txQueue
+	rx   []*rxQueue
+	tx   []*txQueue
 
 	mu     sync.Mutex // guards what follows, and the registers behind it
 	stats  nicring.Stats
@@ -79,8 +82,10 @@ func (c *Config) check() {
 			panic(fmt.Sprintf("e1000e: ring of %d descriptors: want a power of two from 8 to %d", *n, 1<<15))
 		}
 	}
-	if c.RxCache == nil || c.TxCache == nil {
-		panic("e1000e: a Config without RxCache or TxCache")
+	for _, caches := range [][]*pktbuf.Cache{c.RxCaches, c.TxCaches} {
+		if n := len(caches); n < 1 || n > maxQueues || slices.Contains(caches, nil) {
+			panic(fmt.Sprintf("e1000e: %d caches of one direction: want 1 or %d, one for each queue, and none nil", n, maxQueues))
+		}
 	}
 }
 
@@ -97,17 +102,25 @@ func (p *Port) open(arena *pktbuf.Arena, cfg Config) (err error) {
 	p.setFilters()
 	p.count() // what a former owner left uncounted
 	p.stats = nicring.Stats{}
-	if p.rx, err = newRxQueue(p.card, arena, cfg.RxRing, cfg.RxCache); err != nil {
-		return err
+	for i, cache := range cfg.RxCaches {
+		q, err := newRxQueue(p.card, uint32(i), arena, cfg.RxRing, cache)
+		if err != nil {
+			return err
+		}
+		p.rx = append(p.rx, q)
 	}
-	if p.tx, err = newTxQueue(p.card, arena, cfg.TxRing, cfg.TxCache); err != nil {
-		return err
+	for i, cache := range cfg.TxCaches {
+		q, err := newTxQueue(p.card, uint32(i), arena, cfg.TxRing, cache)
+		if err != nil {
+			return err
+		}
+		p.tx = append(p.tx, q)
 	}
 	if err := p.card.SetBusMaster(true); err != nil {
 		return err
 	}
-	p.tx.start()
-	p.rx.start(cfg.Promiscuous)
+	p.startTx()
+	p.startRx(cfg.Promiscuous)
 	p.set(regCTRL, ctrlSLU|ctrlASDE)
 	return nil
 }
@@ -205,23 +218,11 @@ func (p *Port) String() string { return p.card.String() }
 // MAC returns the address that the card's NVM holds.
 func (p *Port) MAC() nicring.MAC { return p.mac }
 
-// RxQueue returns queue 0, the only one.
-func (p *Port) RxQueue(i int) nicring.RxQueue {
-	p.checkQueue(i)
-	return p.rx
-}
+// RxQueue returns receive queue i, of as many as the port was opened with.
+func (p *Port) RxQueue(i int) nicring.RxQueue { return p.rx[i] }
 
-// TxQueue returns queue 0, the only one.
-func (p *Port) TxQueue(i int) nicring.TxQueue {
-	p.checkQueue(i)
-	return p.tx
-}
-
-func (p *Port) checkQueue(i int) {
-	if i != 0 {
-		panic(fmt.Sprintf("e1000e: queue %d of %s: there is queue 0 only", i, p))
-	}
-}
+// TxQueue returns transmit queue i, of as many as the port was opened with.
+func (p *Port) TxQueue(i int) nicring.TxQueue { return p.tx[i] }
 
 // Link implements nicring.Port.
 func (p *Port) Link() (nicring.Link, error) {
@@ -251,8 +252,12 @@ func (p *Port) Stats() (nicring.Stats, error) {
 		p.count()
 	}
 	s := p.stats
-	s.RxDropped = p.rx.dropped.Load()
-	s.TxDropped = p.tx.dropped.Load()
+	for _, q := range p.rx {
+		s.RxDropped += q.dropped.Load()
+	}
+	for _, q := range p.tx {
+		s.TxDropped += q.dropped.Load()
+	}
 	return s, nil
 }
 
@@ -300,11 +305,11 @@ func (p *Port) shut() error {
 	if err := p.card.SetBusMaster(false); err != nil && !errors.Is(err, nicring.ErrRemoved) {
 		return err
 	}
-	if p.rx != nil {
-		p.rx.free()
+	for _, q := range p.rx {
+		q.free()
 	}
-	if p.tx != nil {
-		p.tx.free()
+	for _, q := range p.tx {
+		q.free()
 	}
 	return nil
 }

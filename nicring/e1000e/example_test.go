@@ -22,8 +22,8 @@ func Example() {
 	}
 	receiver, sender := pool.NewCache(), pool.NewCache() // two goroutines will poll
 	port, err := e1000e.Open(card, arena, e1000e.Config{
-		RxRing: 256, RxCache: receiver,
-		TxRing: 256, TxCache: sender,
+		RxRing: 256, RxCaches: []*pktbuf.Cache{receiver},
+		TxRing: 256, TxCaches: []*pktbuf.Cache{sender},
 		Promiscuous: true,
 	})
 	if err != nil {

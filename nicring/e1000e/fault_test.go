@@ -175,7 +175,7 @@ func TestOpenFails(t *testing.T) {
 			pool, err := pktbuf.NewPool(arena, 200, 2048)
 			require.NoError(t, err)
 			cache := pool.NewCache()
-			_, err = e1000e.Open(card, arena, e1000e.Config{RxRing: 64, RxCache: cache, TxCache: cache})
+			_, err = e1000e.Open(card, arena, e1000e.Config{RxRing: 64, RxCaches: []*pktbuf.Cache{cache}, TxCaches: []*pktbuf.Cache{cache}})
 			require.ErrorContains(t, err, c.want)
 			cache.Flush()
 			require.NoError(t, pool.Close())

@@ -28,7 +28,6 @@ const (
 	regTDH     = 0x3810 // R/W
 	regTDT     = 0x3818 // R/W transmit ring: our index; writing it is the doorbell
 	regTXDCTL  = 0x3828 // R/W transmit ring: thresholds of fetch and write-back
-	regTXDCTL1 = 0x3928 // R/W the same for queue 1
 	regRXCSUM  = 0x5000 // R/W receive checksum offload
 	regRFCTL   = 0x5008 // R/W receive filter control; EXTEN chooses extended descriptors
 	regMTA     = 0x5200 // R/W multicast table, 128 registers
@@ -58,6 +57,10 @@ const (
 	regROC     = 0x40AC // frames longer than allowed
 	regRJC     = 0x40B0 // the same with a bad CRC
 )
+
+// perQueue is how far the registers of queue 1, RDBAL to TXDCTL, lie behind those
+// of queue 0.
+const perQueue = 0x100
 
 const gone = 0xFFFFFFFF // what a register of a card that is not there reads
 

@@ -13,11 +13,12 @@ import (
 // bufferSize is what the card takes every receive buffer to hold (RCTL.BSIZE).
 const bufferSize = 2048
 
-// rxQueue is the receive queue. Every descriptor has a buffer at all times. The
+// rxQueue is a receive queue. Every descriptor has a buffer at all times. The
 // card owns those from next on, but for the last before it comes round to next
 // again: a tail equal to the head would mean that it owns none.
 type rxQueue struct {
 	card  Card
+	regs  uint32 // what to add to a queue register's offset
 	ring  *nicring.Ring[rxDesc]
 	cache *pktbuf.Cache
 	next  uint32 // the descriptor that the card fills next
@@ -25,7 +26,7 @@ type rxQueue struct {
 	dropped atomic.Uint64
 }
 
-func newRxQueue(card Card, arena *pktbuf.Arena, n int, cache *pktbuf.Cache) (*rxQueue, error) {
+func newRxQueue(card Card, queue uint32, arena *pktbuf.Arena, n int, cache *pktbuf.Cache) (*rxQueue, error) {
 	ring, err := nicring.NewRing[rxDesc](arena, n)
 	if err != nil {
 		return nil, err
@@ -43,7 +44,7 @@ func newRxQueue(card Card, arena *pktbuf.Arena, n int, cache *pktbuf.Cache) (*rx
 		ring.Free()
 		return nil, err
 	}
-	q := &rxQueue{card: card, ring: ring, cache: cache, next: firstLap(n)}
+	q := &rxQueue{card: card, regs: queue * perQueue, ring: ring, cache: cache, next: firstLap(n)}
 	for i, b := range bufs {
 		q.arm(uint32(i), b)
 	}
@@ -54,25 +55,35 @@ func newRxQueue(card Card, arena *pktbuf.Arena, n int, cache *pktbuf.Cache) (*rx
 // of wrapping, so that every port has wrapped after its first few frames.
 func firstLap(n int) uint32 { return -uint32(n) }
 
-// start tells the card of the ring and lets it receive.
-func (q *rxQueue) start(promiscuous bool) {
-	w := q.card.Write32
-	w(regRXCSUM, 0)
-	w(regMRQC, 0)
-	w(regRFCTL, rfctlEXTEN)
+// start tells the card of the ring.
+func (q *rxQueue) start() {
+	w := func(reg, v uint32) { q.card.Write32(reg+q.regs, v) }
 	w(regRDBAL, uint32(q.ring.Bus()))
 	w(regRDBAH, uint32(q.ring.Bus()>>32))
 	w(regRDLEN, uint32(q.ring.Size()))
 	w(regRDH, 0)
 	w(regRDT, 0)
-	w(regRDTR, 0)
 	w(regRXDCTL, rxdctl)
+}
+
+// startRx lets the card receive.
+func (p *Port) startRx(promiscuous bool) {
+	w := p.card.Write32
+	w(regRXCSUM, 0)
+	w(regMRQC, 0)
+	w(regRFCTL, rfctlEXTEN)
+	w(regRDTR, 0)
+	for _, q := range p.rx {
+		q.start()
+	}
 	rctl := uint32(rctlEN | rctlBAM | rctlSECRC)
 	if promiscuous {
 		rctl |= rctlUPE | rctlMPE
 	}
 	w(regRCTL, rctl)
-	q.doorbell()
+	for _, q := range p.rx {
+		q.doorbell()
+	}
 }
 
 // Recv implements nicring.RxQueue.
@@ -157,7 +168,7 @@ func (q *rxQueue) arm(i uint32, b *pktbuf.Buf) {
 // doorbell gives the card every descriptor but the one before next.
 func (q *rxQueue) doorbell() {
 	mmio.WriteBarrier() // the descriptors before the tail that covers them
-	q.card.Write32(regRDT, q.ring.Index(q.next-1))
+	q.card.Write32(regRDT+q.regs, q.ring.Index(q.next-1))
 }
 
 // free returns the buffers and the ring. The card must be off memory.

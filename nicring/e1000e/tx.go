@@ -13,7 +13,7 @@ const (
 	frameMax = 1518 // without CRC, with one VLAN tag
 )
 
-// txQueue is the transmit queue. The card owns descriptors head to tail, and
+// txQueue is a transmit queue. The card owns descriptors head to tail, and
 // their buffers with them.
 //
 // It reports status for the last descriptor of a burst only: one write to
@@ -21,6 +21,7 @@ const (
 // has reported that one.
 type txQueue struct {
 	card  Card
+	regs  uint32 // what to add to a queue register's offset
 	ring  *nicring.Ring[txDesc]
 	cache *pktbuf.Cache
 	head  uint32   // first descriptor not yet collected; a burst begins here
@@ -30,25 +31,33 @@ type txQueue struct {
 	dropped atomic.Uint64
 }
 
-func newTxQueue(card Card, arena *pktbuf.Arena, n int, cache *pktbuf.Cache) (*txQueue, error) {
+func newTxQueue(card Card, queue uint32, arena *pktbuf.Arena, n int, cache *pktbuf.Cache) (*txQueue, error) {
 	ring, err := nicring.NewRing[txDesc](arena, n)
 	if err != nil {
 		return nil, err
 	}
 	first := firstLap(n)
-	return &txQueue{card: card, ring: ring, cache: cache, head: first, tail: first, last: make([]uint32, n)}, nil
+	return &txQueue{card: card, regs: queue * perQueue, ring: ring, cache: cache, head: first, tail: first, last: make([]uint32, n)}, nil
 }
 
-// start tells the card of the ring and lets it transmit.
+// start tells the card of the ring.
 func (q *txQueue) start() {
-	w := q.card.Write32
+	w := func(reg, v uint32) { q.card.Write32(reg+q.regs, v) }
 	w(regTDBAL, uint32(q.ring.Bus()))
 	w(regTDBAH, uint32(q.ring.Bus()>>32))
 	w(regTDLEN, uint32(q.ring.Size()))
 	w(regTDH, 0)
 	w(regTDT, 0)
-	w(regTXDCTL, txdctl)
-	w(regTXDCTL1, txdctl)
+}
+
+// startTx lets the card transmit.
+func (p *Port) startTx() {
+	for _, q := range p.tx {
+		q.start()
+	}
+	w := p.card.Write32
+	w(regTXDCTL, txdctl) // the same in both queues, used or not
+	w(regTXDCTL+perQueue, txdctl)
 	w(regTIPG, tipgIEEE)
 	w(regTCTL, tctlEN|tctlPSP|tctlCT|tctlCOLD|tctlRTLC)
 }
@@ -75,7 +84,7 @@ func (q *txQueue) Send(bufs []*pktbuf.Buf) int {
 		q.ring.Desc(q.tail - 1).cmd |= txRS
 		q.last[q.ring.Index(first)] = q.tail - 1
 		mmio.WriteBarrier() // the descriptors before the tail that covers them
-		q.card.Write32(regTDT, q.ring.Index(q.tail))
+		q.card.Write32(regTDT+q.regs, q.ring.Index(q.tail))
 	}
 	return len(bufs)
 }

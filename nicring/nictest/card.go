@@ -87,10 +87,10 @@ type Card struct {
 	armed      bool // WaitInterrupt waits for the interrupt wire to rise
 	carrier    bool // the cable has a live partner at its other end
 	linkUp     bool // STATUS.LU
-	rx, tx     ring
+	rx, tx     [queues]ring
+	rings      []*ring // all of them
 	fifo       fifo
 	bufSize    int    // of every receive buffer: RCTL.BSIZE
-	partial    []byte // a frame whose last descriptor has not been fetched
 	out, spare []byte // frames fetched, and frames on their way to the other end
 	working    bool   // a goroutine is in work
 	idle       bool   // Run waits for kick
@@ -138,8 +138,15 @@ func New(mem *Memory, opts Options) *Card {
 		removed: make(chan struct{}),
 		irq:     make(chan struct{}, 1),
 		kick:    make(chan struct{}, 1),
-		rx:      ring{name: "RX", bal: regRDBAL, control: regRCTL, enable: rctlEN},
-		tx:      ring{name: "TX", bal: regTDBAL, control: regTCTL, enable: tctlEN},
+	}
+	for i := range uint32(queues) {
+		c.rx[i] = ring{name: "RX", queue: i, bal: regRDBAL + i*perQueue, control: regRCTL, enable: rctlEN}
+		c.tx[i] = ring{name: "TX", queue: i, bal: regTDBAL + i*perQueue, control: regTCTL, enable: tctlEN}
+		if i > 0 {
+			c.rx[i].name += "1"
+			c.tx[i].name += "1"
+		}
+		c.rings = append(c.rings, &c.rx[i], &c.tx[i])
 	}
 	if c.nvm == nil {
 		c.nvm = makeNVM(opts.MAC)
@@ -202,14 +209,14 @@ func (c *Card) SetBusMaster(on bool) error {
 		c.resetting = 0 // this configuration cycle took longer than a reset
 	}
 	if on && !c.busMaster {
-		c.checkStale(&c.rx)
-		c.checkStale(&c.tx)
+		for _, r := range c.rings {
+			c.checkStale(r)
+		}
 	}
 	c.busMaster = on
 	c.refused = false
 	if !on {
-		c.disown(&c.rx)
-		c.disown(&c.tx)
+		c.disownAll()
 	}
 	c.wake()
 	return nil
@@ -224,15 +231,13 @@ func (c *Card) Remove() {
 		return
 	}
 	c.gone = true
-	c.disown(&c.rx)
-	c.disown(&c.tx)
+	c.disownAll()
 	close(c.removed)
 }
 
 // reset is CTRL.RST, and what power-up does.
 func (c *Card) reset() {
-	c.disown(&c.rx)
-	c.disown(&c.tx)
+	c.disownAll()
 	for i := range registers {
 		r := &registers[i]
 		if r.offset == regMTA || r.offset == regVFTA {
@@ -243,11 +248,12 @@ func (c *Card) reset() {
 		}
 	}
 	c.autoRead, c.nvmRead, c.quiescing = settle, 0, 0
-	c.rx.reset()
-	c.tx.reset()
+	for _, r := range c.rings {
+		r.reset()
+	}
 	c.fifo.reset(rxPacketBuffer)
 	c.bufSize = bufferSize(0)
-	c.partial, c.out = c.partial[:0], c.out[:0]
+	c.out = c.out[:0]
 	c.updateLink()
 	c.icr, c.ims = 0, 0
 }
@@ -259,7 +265,7 @@ func (c *Card) has(offset, bits uint32) bool { return c.regs[offset/4]&bits != 0
 
 // read is a read of a register with its side effects.
 func (c *Card) read(offset uint32) uint32 {
-	switch offset {
+	switch first, queue := queueOf(offset); first {
 	case regCTRL:
 		v := c.reg(regCTRL)
 		if c.faults.ResetHangs && c.resetting > 0 || !c.resetting.tick() {
@@ -281,13 +287,13 @@ func (c *Card) read(offset uint32) uint32 {
 	case regIMS:
 		return c.ims
 	case regRDH:
-		return c.rx.head
+		return c.rx[queue].head
 	case regRDT:
-		return c.rx.tail
+		return c.rx[queue].tail
 	case regTDH:
-		return c.tx.head
+		return c.tx[queue].head
 	case regTDT:
-		return c.tx.tail
+		return c.tx[queue].tail
 	case regGORCL, regGOTCL, regTORL, regTOTL: // cleared by reading the high half
 		return c.reg(offset)
 	case regGORCL + 4, regGOTCL + 4, regTORL + 4, regTOTL + 4:
@@ -317,7 +323,7 @@ func (c *Card) status() uint32 {
 
 // write is a write of a register with its side effects.
 func (c *Card) write(offset, v uint32) {
-	switch offset {
+	switch first, queue := queueOf(offset); first {
 	case regCTRL:
 		c.writeCTRL(v)
 	case regEERD:
@@ -346,21 +352,21 @@ func (c *Card) write(offset, v uint32) {
 		c.fifo.reset(int(rxa))
 	case regRDBAL, regRDBAH, regRDLEN:
 		c.regs[offset/4] = v
-		c.unbind(&c.rx)
+		c.unbind(&c.rx[queue])
 	case regTDBAL, regTDBAH, regTDLEN:
 		c.regs[offset/4] = v
-		c.unbind(&c.tx)
+		c.unbind(&c.tx[queue])
 	case regRDH:
-		c.setHead(&c.rx, v)
+		c.setHead(&c.rx[queue], v)
 	case regTDH:
-		c.setHead(&c.tx, v)
+		c.setHead(&c.tx[queue], v)
 	case regRDT:
-		c.setTail(&c.rx, v)
+		c.setTail(&c.rx[queue], v)
 	case regTDT:
-		c.setTail(&c.tx, v)
+		c.setTail(&c.tx[queue], v)
 	default:
 		c.regs[offset/4] = v
-		if offset == regTCTL || offset == regTARC0 {
+		if first == regTCTL || first == regTARC {
 			c.wake()
 		}
 	}

@@ -62,9 +62,9 @@ type writeback struct {
 
 // finish hands a descriptor back, or holds it.
 func (c *Card) finish(w writeback) {
-	hold := &c.faults.HoldRx
-	if w.r == &c.tx {
-		hold = &c.faults.HoldTx
+	hold := &c.faults.HoldTx
+	if w.r.receives() {
+		hold = &c.faults.HoldRx
 	}
 	if *hold > 0 {
 		*hold--

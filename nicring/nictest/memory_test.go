@@ -115,6 +115,7 @@ func TestFIFO(t *testing.T) {
 	f.reset(kib)
 	rnd := rand.New(rand.NewPCG(5, 6))
 	var model [][]byte
+	var r ring
 	used, refused := 0, 0
 	for n := range 50_000 {
 		if rnd.IntN(2) == 0 {
@@ -123,7 +124,7 @@ func TestFIFO(t *testing.T) {
 				frame[i] = byte(n + i)
 			}
 			want := used+len(frame)+4 <= kib<<10
-			require.Equal(t, want, f.push(frame, false))
+			require.Equal(t, want, f.push(frame, &r, false))
 			if want {
 				model = append(model, frame)
 				used += len(frame) + 4
@@ -136,11 +137,14 @@ func TestFIFO(t *testing.T) {
 		if len(model) == 0 {
 			continue
 		}
-		got := f.front()
+		to, got := f.front()
+		require.Same(t, &r, to)
 		require.Equal(t, model[0], got)
 		half := len(got) / 2
 		f.advance(half)
-		require.Equal(t, model[0][half:], f.front())
+		_, got = f.front()
+		require.Equal(t, model[0][half:], got)
+		got = model[0]
 		f.advance(len(got) - half)
 		used -= len(got) + 4
 		model = model[1:]

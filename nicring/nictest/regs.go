@@ -26,7 +26,7 @@ const (
 	regTDLEN   = 0x3808
 	regTDH     = 0x3810
 	regTDT     = 0x3818
-	regTARC0   = 0x3840
+	regTARC    = 0x3840
 	regRFCTL   = 0x5008
 	regMTA     = 0x5200
 	regRAL     = 0x5400
@@ -52,6 +52,12 @@ const (
 	regPTC64   = 0x40D8
 	regMPTC    = 0x40F0
 	regBPTC    = 0x40F4
+)
+
+// The registers of queue 1 lie perQueue behind those of queue 0.
+const (
+	queues   = 2
+	perQueue = 0x100
 )
 
 const (
@@ -119,8 +125,8 @@ const (
 	intRXDMT0 = 1 << 4
 	intRXO    = 1 << 6
 	intRXT0   = 1 << 7
-	intRXQ0   = 1 << 20
-	intTXQ0   = 1 << 22
+	intRXQ0   = 1 << 20 // queue 1: the next bit
+	intTXQ0   = 1 << 22 // queue 1: the next bit
 	intAll    = 0x01F782D7
 	intRaised = 1 << 31 // INT_ASSERTED
 )
@@ -173,27 +179,24 @@ var registers = []register{
 	{offset: 0x2160, name: "FCRTL", bits: 0x8000FFF8},
 	{offset: 0x2168, name: "FCRTH", bits: 0xFFF8},
 
-	{offset: regRDBAL, name: "RDBAL", bits: 0xFFFFFFF0},
-	{offset: regRDBAH, name: "RDBAH", bits: 0xFFFFFFFF},
-	{offset: regRDLEN, name: "RDLEN", bits: 0x000FFF80},
-	{offset: regRDH, name: "RDH", bits: 0xFFFF},
-	{offset: regRDT, name: "RDT", bits: 0xFFFF},
+	{offset: regRDBAL, name: "RDBAL", bits: 0xFFFFFFF0, count: queues, stride: perQueue},
+	{offset: regRDBAH, name: "RDBAH", bits: 0xFFFFFFFF, count: queues, stride: perQueue},
+	{offset: regRDLEN, name: "RDLEN", bits: 0x000FFF80, count: queues, stride: perQueue},
+	{offset: regRDH, name: "RDH", bits: 0xFFFF, count: queues, stride: perQueue},
+	{offset: regRDT, name: "RDT", bits: 0xFFFF, count: queues, stride: perQueue},
 	{offset: 0x2820, name: "RDTR", bits: 0x8000FFFF},
-	{offset: 0x2828, name: "RXDCTL", bits: 0x013F3F3F, reset: 1 << 16},
+	{offset: 0x2828, name: "RXDCTL", bits: 0x013F3F3F, reset: 1 << 16, count: queues, stride: perQueue},
 	{offset: 0x282C, name: "RADV", bits: 0xFFFF},
-	{offset: 0x2928, name: "RXDCTL1", bits: 0x013F3F3F, reset: 1 << 16},
 
-	{offset: regTDBAL, name: "TDBAL", bits: 0xFFFFFFF0},
-	{offset: regTDBAH, name: "TDBAH", bits: 0xFFFFFFFF},
-	{offset: regTDLEN, name: "TDLEN", bits: 0x000FFF80},
-	{offset: regTDH, name: "TDH", bits: 0xFFFF},
-	{offset: regTDT, name: "TDT", bits: 0xFFFF},
+	{offset: regTDBAL, name: "TDBAL", bits: 0xFFFFFFF0, count: queues, stride: perQueue},
+	{offset: regTDBAH, name: "TDBAH", bits: 0xFFFFFFFF, count: queues, stride: perQueue},
+	{offset: regTDLEN, name: "TDLEN", bits: 0x000FFF80, count: queues, stride: perQueue},
+	{offset: regTDH, name: "TDH", bits: 0xFFFF, count: queues, stride: perQueue},
+	{offset: regTDT, name: "TDT", bits: 0xFFFF, count: queues, stride: perQueue},
 	{offset: 0x3820, name: "TIDV", bits: 0x8000FFFF},
-	{offset: 0x3828, name: "TXDCTL", bits: 0xFF7F3F3F},
+	{offset: 0x3828, name: "TXDCTL", bits: 0xFF7F3F3F, count: queues, stride: perQueue},
 	{offset: 0x382C, name: "TADV", bits: 0xFFFF},
-	{offset: regTARC0, name: "TARC0", bits: 0x7FC007FF, reset: 3 | tarcEN},
-	{offset: 0x3928, name: "TXDCTL1", bits: 0xFF7F3F3F},
-	{offset: 0x3940, name: "TARC1", bits: 0x7FC007FF, reset: 3 | tarcEN},
+	{offset: regTARC, name: "TARC", bits: 0x7FC007FF, reset: 3 | tarcEN, count: queues, stride: perQueue},
 
 	{offset: regCRCERRS, name: "CRCERRS", access: readClears},
 	{offset: 0x4004, name: "ALGNERRC", access: readClears},
@@ -273,3 +276,11 @@ var registerByWord = func() (at [regsEnd / 4]*register) {
 	}
 	return at
 }()
+
+// queueOf takes the queue out of the offset of a register that each has.
+func queueOf(offset uint32) (first, queue uint32) {
+	if block := offset &^ 0x1FF; block == regRDBAL&^0x1FF || block == regTDBAL&^0x1FF {
+		return offset &^ perQueue, offset / perQueue & 1
+	}
+	return offset, 0
+}

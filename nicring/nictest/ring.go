@@ -8,7 +8,8 @@ const descSize = 16
 // clean to tail: those from head on are to be worked on, those before it are
 // done but not yet reported.
 type ring struct {
-	name              string
+	name              string // RX, TX; RX1, TX1 of queue 1
+	queue             uint32
 	bal               uint32 // offset of RDBAL or TDBAL; the other registers follow
 	control, enable   uint32 // the bit of RCTL or TCTL that lets it work
 	bound             bool   // base and n are what the registers say
@@ -16,12 +17,14 @@ type ring struct {
 	n                 uint32 // descriptors
 	head, tail, clean uint32
 	reported          uint32 // clean, as soon as nothing before it is held back
+	partial           []byte // sent: a frame whose last descriptor has not been fetched
 	claimed           bool   // its memory is marked as the card's own
 	slots             []slot // of a strict card: what was handed over
 }
 
 func (r *ring) reset() {
 	r.bound = false
+	r.partial = r.partial[:0]
 	r.setHead(0)
 }
 
@@ -109,11 +112,13 @@ func (c *Card) setTail(r *ring, v uint32) {
 	c.wake()
 }
 
-func (r *ring) tailName() string { return r.name[:1] + "DT" }
+func (r *ring) tailName() string { return r.name[:1] + "DT" + r.name[2:] }
+
+func (r *ring) receives() bool { return r.control == regRCTL }
 
 // handBack tells the driver that the card is done with a descriptor.
 func (c *Card) handBack(w writeback) {
-	if w.r == &c.rx {
+	if w.r.receives() {
 		c.handBackRx(w)
 	} else {
 		c.handBackTx(w)

@@ -60,17 +60,18 @@ func (c *Card) arrive(frame []byte) {
 		c.count(regROC)
 		return
 	}
-	noBuffer := c.rx.head == c.rx.tail
+	r := &c.rx[c.steer(frame)]
+	noBuffer := r.head == r.tail
 	// The short way, past the packet buffer, for what fits one descriptor whole.
-	if !noBuffer && c.fifo.empty() && size <= c.bufSize && c.has(regRCTL, rctlSECRC) && c.rxReady() {
+	if !noBuffer && c.fifo.empty() && size <= c.bufSize && c.has(regRCTL, rctlSECRC) && c.rxReady(r) {
 		c.countGood(frame)
-		c.fill(frame, true)
+		c.fill(r, frame, true)
 		return
 	}
 	if noBuffer {
 		c.count(regRNBC)
 	}
-	if !c.fifo.push(frame, !c.has(regRCTL, rctlSECRC)) {
+	if !c.fifo.push(frame, r, !c.has(regRCTL, rctlSECRC)) {
 		c.count(regMPC)
 		c.raise(intRXO)
 		return
@@ -131,18 +132,24 @@ func isBroadcast(frame []byte) bool {
 	return binary.LittleEndian.Uint32(frame) == 0xFFFFFFFF && binary.LittleEndian.Uint16(frame[4:]) == 0xFFFF
 }
 
-// rxReady reports whether a receive descriptor can be filled.
-func (c *Card) rxReady() bool {
-	return c.rx.bound && c.rx.head != c.rx.tail && c.has(regRCTL, rctlEN) && c.mayAccess()
+// steer returns the receive queue that a frame is for.
+func (c *Card) steer(frame []byte) int { return 0 }
+
+// rxReady reports whether a descriptor of r can be filled.
+func (c *Card) rxReady(r *ring) bool {
+	return r.bound && r.head != r.tail && c.has(regRCTL, rctlEN) && c.mayAccess()
 }
 
 // drain moves frames from the packet buffer to memory and returns how many
 // descriptors it filled.
 func (c *Card) drain() (filled int) {
-	for !c.fifo.empty() && c.rxReady() {
-		data := c.fifo.front()
+	for !c.fifo.empty() {
+		r, data := c.fifo.front()
+		if !c.rxReady(r) {
+			break // whatever is behind it waits too
+		}
 		n := min(len(data), c.bufSize)
-		c.fill(data[:n], n == len(data))
+		c.fill(r, data[:n], n == len(data))
 		c.fifo.advance(n)
 		filled++
 	}
@@ -150,15 +157,15 @@ func (c *Card) drain() (filled int) {
 }
 
 // fill writes data to the buffer of the next receive descriptor.
-func (c *Card) fill(data []byte, last bool) {
-	i := c.rx.head
-	c.verify(&c.rx, i)
-	at := c.rx.at(i)
+func (c *Card) fill(r *ring, data []byte, last bool) {
+	i := r.head
+	c.verify(r, i)
+	at := r.at(i)
 	bus := c.load64(at)
 	if to, ok := c.mem.find(bus, len(data)); ok {
 		copy(c.mem.bytes[to:], data)
 	} else if c.opts.Lax {
-		c.violate("RX descriptor %d: %s", i, c.mem.whyNot(bus, len(data)))
+		c.violate("%s descriptor %d: %s", r.name, i, c.mem.whyNot(bus, len(data)))
 	}
 	done := RxDone{Status: rxDD, Length: uint16(len(data))}
 	if last {
@@ -170,11 +177,11 @@ func (c *Card) fill(data []byte, last bool) {
 	// The first half had the address in it: now it has the RSS hash, of which
 	// there is none.
 	binary.LittleEndian.PutUint64(c.mem.bytes[at:], 0)
-	c.rx.head = c.rx.next(i)
-	c.finish(writeback{&c.rx, i, uint64(done.VLAN)<<rxVLAN | uint64(done.Length)<<rxBytes | uint64(done.Status)})
+	r.head = r.next(i)
+	c.finish(writeback{r, i, uint64(done.VLAN)<<rxVLAN | uint64(done.Length)<<rxBytes | uint64(done.Status)})
 
-	causes := uint32(intRXT0 | intRXQ0)
-	if free := c.rx.distance(c.rx.head, c.rx.tail); free == c.rx.n>>(1+c.reg(regRCTL)>>rctlRDMTS&3) {
+	causes := uint32(intRXT0 | intRXQ0<<r.queue)
+	if free := r.distance(r.head, r.tail); free == r.n>>(1+c.reg(regRCTL)>>rctlRDMTS&3) {
 		causes |= intRXDMT0
 	}
 	c.raise(causes)
@@ -192,9 +199,12 @@ type fifo struct {
 	used, size int      // octets
 }
 
-// A stored frame has octets on the wire, of which visible are for the driver
-// and taken have been given to it.
-type stored struct{ octets, visible, taken int }
+// A stored frame is for a ring, and has octets on the wire, of which visible are
+// for the driver and taken have been given to it.
+type stored struct {
+	r                      *ring
+	octets, visible, taken int
+}
 
 // reset empties the buffer and makes it so many KiB large.
 func (f *fifo) reset(kib int) {
@@ -210,7 +220,7 @@ func (f *fifo) empty() bool { return f.n == 0 }
 
 // push stores a frame, with its FCS if so asked, and reports whether there was
 // room.
-func (f *fifo) push(frame []byte, fcs bool) bool {
+func (f *fifo) push(frame []byte, r *ring, fcs bool) bool {
 	octets := len(frame) + fcsSize
 	if f.used+octets > f.size {
 		return false
@@ -220,7 +230,7 @@ func (f *fifo) push(frame []byte, fcs bool) bool {
 		binary.LittleEndian.PutUint32(f.buf[f.tail+visible:], crc32.ChecksumIEEE(frame))
 		visible = octets
 	}
-	f.frames[(f.first+f.n)%len(f.frames)] = stored{octets, visible, 0}
+	f.frames[(f.first+f.n)%len(f.frames)] = stored{r, octets, visible, 0}
 	f.n++
 	f.used += octets
 	f.tail = f.after(f.tail, octets)
@@ -234,10 +244,10 @@ func (f *fifo) after(at, octets int) int {
 	return at
 }
 
-// front returns what is left of the oldest frame.
-func (f *fifo) front() []byte {
+// front returns what is left of the oldest frame, and the ring it is for.
+func (f *fifo) front() (*ring, []byte) {
 	s := f.frames[f.first]
-	return f.buf[f.head+s.taken : f.head+s.visible]
+	return s.r, f.buf[f.head+s.taken : f.head+s.visible]
 }
 
 // advance takes n bytes of the oldest frame.

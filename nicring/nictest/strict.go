@@ -109,9 +109,9 @@ func (c *Card) checkWrite(offset, v uint32) bool {
 // misuse says what is wrong with writing v to a register now.
 func (c *Card) misuse(offset, v uint32) string {
 	receiving, transmitting := c.has(regRCTL, rctlEN), c.has(regTCTL, tctlEN)
-	owned := c.rx.clean != c.rx.tail
+	owned := c.rx[0].clean != c.rx[0].tail || c.rx[1].clean != c.rx[1].tail
 	changed := v ^ c.reg(offset)
-	switch offset {
+	switch first, _ := queueOf(offset); first {
 	case regEERD:
 		if c.nvmRead > 0 && v&eerdStart != 0 {
 			return "the read before is not done"
@@ -137,13 +137,13 @@ func (c *Card) misuse(offset, v uint32) string {
 		case changed&(rctlBSEX|3<<rctlBSIZE) != 0 && owned:
 			return "BSIZE changes the size of buffers that the card owns"
 		case changed&v&rctlEN == 0:
-		case c.ringless(&c.rx):
+		case c.ringless(&c.rx[0]):
 			return "EN without a receive ring"
 		case !c.has(regRFCTL, rfctlEXTEN):
 			return "nictest has no model of legacy receive descriptors: set RFCTL.EXTEN first"
 		}
 	case regTCTL:
-		if changed&v&tctlEN != 0 && c.ringless(&c.tx) {
+		if changed&v&tctlEN != 0 && c.ringless(&c.tx[0]) {
 			return "EN without a transmit ring"
 		}
 	}
@@ -155,8 +155,11 @@ func (c *Card) misuse(offset, v uint32) string {
 func (c *Card) ringless(r *ring) bool { return !c.bind(r) && c.reg(r.bal+8) == 0 }
 
 func (r *register) at(offset uint32) string {
-	if r.count == 0 {
+	switch {
+	case r.count == 0, r.stride == perQueue && offset == r.offset:
 		return r.name
+	case r.stride == perQueue:
+		return r.name + "1"
 	}
 	return fmt.Sprintf("%s[%d]", r.name, (offset-r.offset)/r.stride)
 }
@@ -177,11 +180,11 @@ func (c *Card) takeOver(r *ring, i uint32) {
 	at := r.at(i)
 	s := slot{desc: [2]uint64{c.load64(at), c.load64(at + 8)}, held: true}
 	s.size = c.bufSize
-	if r == &c.tx {
+	if !r.receives() {
 		s.size = int(s.desc[1] & txLength)
-		c.checkTx(i, uint32(s.desc[1]), uint32(s.desc[1]>>32))
+		c.checkTx(r, i, uint32(s.desc[1]), uint32(s.desc[1]>>32))
 	} else if s.desc[1] != 0 {
-		c.violate("RX descriptor %d: its second half is %#x, not cleared", i, s.desc[1])
+		c.violate("%s descriptor %d: its second half is %#x, not cleared", r.name, i, s.desc[1])
 	}
 	var ok bool
 	if s.at, ok = c.mem.find(s.desc[0], s.size); !ok {
@@ -194,19 +197,19 @@ func (c *Card) takeOver(r *ring, i uint32) {
 	r.slots[i] = s
 }
 
-func (c *Card) checkTx(i, cmd, status uint32) {
+func (c *Card) checkTx(r *ring, i, cmd, status uint32) {
 	size := cmd & txLength
 	switch {
 	case size == 0 || size > maxTx:
-		c.violate("TX descriptor %d: length %d, want 1 to %d", i, size, maxTx)
+		c.violate("%s descriptor %d: length %d, want 1 to %d", r.name, i, size, maxTx)
 	case cmd&(txDEXT|txVLE|txIC) != 0:
-		c.violate("TX descriptor %d: command %#x: nictest has no model of IC, DEXT and VLE", i, cmd>>24)
+		c.violate("%s descriptor %d: command %#x: nictest has no model of IC, DEXT and VLE", r.name, i, cmd>>24)
 	case cmd&(txReserve|txCSO) != 0:
-		c.violate("TX descriptor %d: command %#x has reserved bits", i, cmd>>16)
+		c.violate("%s descriptor %d: command %#x has reserved bits", r.name, i, cmd>>16)
 	case cmd&(txEOP|txIFCS) == txEOP:
-		c.violate("TX descriptor %d: no IFCS: the frame would go out without FCS", i)
+		c.violate("%s descriptor %d: no IFCS: the frame would go out without FCS", r.name, i)
 	case status != 0:
-		c.violate("TX descriptor %d: its last word is %#x, not cleared", i, status)
+		c.violate("%s descriptor %d: its last word is %#x, not cleared", r.name, i, status)
 	}
 }
 
@@ -235,6 +238,12 @@ func (c *Card) release(r *ring, i uint32) {
 		c.mem.release(s.at, s.size)
 	}
 	*s = slot{}
+}
+
+func (c *Card) disownAll() {
+	for _, r := range c.rings {
+		c.disown(r)
+	}
 }
 
 // disown gives everything back that the card owns by a ring.

@@ -23,9 +23,9 @@ const (
 	maxTx = 16 << 10 // bytes a descriptor may point to
 )
 
-// txReady reports whether a transmit descriptor can be fetched.
-func (c *Card) txReady() bool {
-	return c.tx.bound && c.tx.head != c.tx.tail && c.has(regTCTL, tctlEN) && c.has(regTARC0, tarcEN) &&
+// txReady reports whether a descriptor of r can be fetched.
+func (c *Card) txReady(r *ring) bool {
+	return r.bound && r.head != r.tail && c.has(regTCTL, tctlEN) && c.has(regTARC+r.queue*perQueue, tarcEN) &&
 		(c.linkUp || c.loopback()) && !c.faults.TxStuck && c.mayAccess()
 }
 
@@ -34,46 +34,54 @@ func (c *Card) txReady() bool {
 func (c *Card) loopback() bool { return c.reg(regRCTL)&rctlLBM == rctlLBMMAC }
 
 // fetch reads transmit descriptors until the transmit part of the packet buffer
-// is full, and returns how many.
+// is full, and returns how many. The queues take turns, a frame each.
 func (c *Card) fetch() (fetched int) {
 	limit := int(c.reg(regPBA)>>16) << 10
-	for len(c.out) < limit && c.txReady() {
-		c.fetchOne()
-		fetched++
-	}
-	if fetched > 0 && c.tx.head == c.tx.tail {
-		c.raise(intTXQE)
+	for turn := true; turn; {
+		turn = false
+		for i := range c.tx {
+			r := &c.tx[i]
+			for whole := false; !whole && len(c.out) < limit && c.txReady(r); fetched++ {
+				whole = c.fetchOne(r)
+				turn = true
+				if r.head == r.tail {
+					c.raise(intTXQE)
+				}
+			}
+		}
 	}
 	return fetched
 }
 
-func (c *Card) fetchOne() {
-	i := c.tx.head
-	c.verify(&c.tx, i)
-	at := c.tx.at(i)
+// fetchOne reads one descriptor and reports whether it ends a frame.
+func (c *Card) fetchOne(r *ring) (whole bool) {
+	i := r.head
+	c.verify(r, i)
+	at := r.at(i)
 	bus, cmd, last := c.load64(at), c.load32(at+8), c.load32(at+12)
 	size := int(cmd & txLength)
 	var data []byte
 	if from, ok := c.mem.find(bus, size); ok {
 		data = c.mem.bytes[from : from+size]
 	} else if c.opts.Lax {
-		c.violate("TX descriptor %d: %s", i, c.mem.whyNot(bus, size))
+		c.violate("%s descriptor %d: %s", r.name, i, c.mem.whyNot(bus, size))
 	}
 	switch {
 	case cmd&txEOP == 0:
-		c.partial = append(c.partial, data...)
-	case len(c.partial) == 0:
+		r.partial = append(r.partial, data...)
+	case len(r.partial) == 0:
 		c.transmit(data)
 	default:
-		c.partial = append(c.partial, data...)
-		c.transmit(c.partial)
-		c.partial = c.partial[:0]
+		r.partial = append(r.partial, data...)
+		c.transmit(r.partial)
+		r.partial = r.partial[:0]
 	}
-	c.tx.head = c.tx.next(i)
+	r.head = r.next(i)
 	if cmd&txRS != 0 {
-		c.finish(writeback{&c.tx, i, uint64(last | txDD)})
-		c.raise(intTXDW | intTXQ0)
+		c.finish(writeback{r, i, uint64(last | txDD)})
+		c.raise(intTXDW | intTXQ0<<r.queue)
 	}
+	return cmd&txEOP != 0
 }
 
 // transmit puts a frame on its way and counts it.

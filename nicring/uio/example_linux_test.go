@@ -37,7 +37,7 @@ func Example() {
 			return 0, err
 		}
 		cache := pool.NewCache()
-		port, err := e1000e.Open(card, arena, e1000e.Config{RxCache: cache, TxCache: cache})
+		port, err := e1000e.Open(card, arena, e1000e.Config{RxCaches: []*pktbuf.Cache{cache}, TxCaches: []*pktbuf.Cache{cache}})
 		if err != nil {
 			return 0, err
 		}
