@@ -5,6 +5,8 @@ package rcu
 func NewAt(n uint64) *Domain {
 	d := new(Domain)
 	d.grace.Store(n &^ inside)
+	d.over.Store(n &^ inside)
+	d.number = n &^ inside
 	return d
 }
 
@@ -20,4 +22,26 @@ func (d *Domain) Readers() int {
 	d.registry.Lock()
 	defer d.registry.Unlock()
 	return len(d.readers)
+}
+
+// Backlog is how many callbacks may wait for a grace period to begin.
+const Backlog = backlog
+
+// Courtesy is how many sections a reader may end before it waits for the driver
+// that it told.
+const Courtesy = courtesy
+
+// ReadersFence has readers that register from now on fence for themselves, as
+// where the kernel does not do it for them, until the returned function is called.
+func ReadersFence() (restore func()) {
+	kernel := asymmetric
+	asymmetric = func() bool { return false }
+	return func() { asymmetric = kernel }
+}
+
+// HoldRegistry keeps everybody from the list of readers until the returned
+// function is called.
+func (d *Domain) HoldRegistry() (release func()) {
+	d.registry.Lock()
+	return d.registry.Unlock
 }

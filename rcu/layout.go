@@ -13,7 +13,7 @@ const (
 	sectionEnd = unsafe.Offsetof(Reader{}.section) + unsafe.Sizeof(Reader{}.section)
 
 	_ = unsafe.Offsetof(Domain{}.grace) - cpu.LineSize
-	_ = unsafe.Offsetof(Domain{}.running) - graceEnd - cpu.LineSize
+	_ = unsafe.Offsetof(Domain{}.periods) - graceEnd - cpu.LineSize
 	_ = unsafe.Offsetof(Reader{}.section) - cpu.LineSize
 	_ = unsafe.Sizeof(Reader{}) - sectionEnd - cpu.LineSize
 )

@@ -19,19 +19,24 @@ import (
 var _ sync.Locker = (*rcu.Reader)(nil)
 
 // everyStart runs a test with the zero value's number of the newest grace period,
-// and with numbers whose successors wrap or change sign. It runs in a bubble,
-// whose clock moves only when everybody sleeps.
+// and with numbers whose successors wrap or change sign; with readers that leave
+// the fence to the driver, and with readers that do not. It runs in a bubble, whose
+// clock moves only when everybody sleeps.
 func everyStart(t *testing.T, test func(t *testing.T, d *rcu.Domain)) {
 	for _, n := range []uint64{0, ^uint64(0), ^uint64(0) - 2, 1<<63 - 2, 1<<63 - 4} {
 		t.Run(fmt.Sprintf("start=%#x", n), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { test(t, rcu.NewAt(n)) })
 		})
+		t.Run(fmt.Sprintf("start=%#x/readersFence", n), func(t *testing.T) {
+			defer rcu.ReadersFence()()
+			synctest.Test(t, func(t *testing.T) { test(t, rcu.NewAt(n)) })
+		})
 	}
 }
 
-// synchronize calls Synchronize in a goroutine. It returns a function that
+// synchronizing calls Synchronize in a goroutine. It returns a function that
 // reports whether Synchronize has returned, after as much time as it could need.
-func synchronize(d *rcu.Domain) (returned func() bool) {
+func synchronizing(d *rcu.Domain) (returned func() bool) {
 	var done atomic.Bool
 	go func() {
 		d.Synchronize()
@@ -48,7 +53,7 @@ func TestSynchronizeWithoutReaders(t *testing.T) {
 	new(rcu.Domain).Synchronize()
 	everyStart(t, func(t *testing.T, d *rcu.Domain) {
 		for range 4 {
-			require.True(t, synchronize(d)())
+			require.True(t, synchronizing(d)())
 		}
 	})
 }
@@ -60,7 +65,7 @@ func TestSynchronizePassesIdleReaders(t *testing.T) {
 		for range 4 {
 			r.Lock()
 			r.Unlock()
-			require.True(t, synchronize(d)())
+			require.True(t, synchronizing(d)())
 		}
 	})
 }
@@ -71,7 +76,7 @@ func TestSynchronizeWaitsForEverySection(t *testing.T) {
 		for range 4 {
 			a.Lock()
 			b.Lock()
-			returned := synchronize(d)
+			returned := synchronizing(d)
 			require.False(t, returned())
 			b.Unlock()
 			require.False(t, returned())
@@ -86,7 +91,7 @@ func TestSynchronizeWaitsForOutermostUnlock(t *testing.T) {
 		r := d.Register()
 		r.Lock()
 		r.Lock()
-		returned := synchronize(d)
+		returned := synchronizing(d)
 		r.Unlock()
 		require.False(t, returned())
 		r.Lock() // nested, so no section of its own
@@ -102,7 +107,7 @@ func TestSynchronizePassesLaterSections(t *testing.T) {
 	everyStart(t, func(t *testing.T, d *rcu.Domain) {
 		a, b := d.Register(), d.Register()
 		a.Lock()
-		returned := synchronize(d)
+		returned := synchronizing(d)
 		require.False(t, returned())
 		b.Lock()
 		c := d.Register()
@@ -111,7 +116,7 @@ func TestSynchronizePassesLaterSections(t *testing.T) {
 		a.Lock()
 		require.True(t, returned())
 
-		returned = synchronize(d)
+		returned = synchronizing(d)
 		require.False(t, returned(), "the next one waits for all three")
 		a.Unlock()
 		b.Unlock()
@@ -125,7 +130,7 @@ func TestRegisterAndCloseDuringSynchronize(t *testing.T) {
 	everyStart(t, func(t *testing.T, d *rcu.Domain) {
 		a, idle := d.Register(), d.Register()
 		a.Lock()
-		returned := synchronize(d)
+		returned := synchronizing(d)
 		require.False(t, returned())
 		idle.Close()
 		for range 3 {
@@ -166,7 +171,7 @@ func TestReaderPassesToAnotherGoroutine(t *testing.T) {
 	everyStart(t, func(t *testing.T, d *rcu.Domain) {
 		r := d.Register()
 		r.Lock()
-		returned := synchronize(d)
+		returned := synchronizing(d)
 		require.False(t, returned())
 		go r.Unlock()
 		require.True(t, returned())

@@ -10,17 +10,24 @@ import (
 // a Pointer refers to is safe from reuse. It is a sync.Locker, though it locks
 // nobody out. Get one from Domain.Register.
 //
-// Progress. Lock and Unlock are wait-free: no loop, no lock, no allocation, no
-// call into the scheduler. A section may yield, block or be nested in another,
-// and holds up Synchronize for as long as it lasts.
+// There are two ways to use it, and they may be mixed. Either Lock and Unlock
+// enclose each section. Or, where sections follow one another for as long as a
+// loop turns, Online begins one long section, the loop calls Quiesce at the point
+// where it holds nothing, and before it blocks it goes Offline.
+//
+// Progress. Lock, Unlock, Online, Offline and Quiesce are wait-free: no loop, no
+// lock, no allocation. Where a grace period has waited so long for the section
+// that its waiter sleeps, the end of the section wakes it, and if there are fewer
+// processors than readers hands it this one. A section may yield, block or be
+// nested in another, and holds up grace periods for as long as it lasts.
 //
 // Order. What a section may hold on to it must have found through a Pointer or
-// another atomic load after Lock. See Domain for what orders its end.
+// another atomic load after its beginning. See Domain for what orders its end.
 //
 // Ownership. A Reader is used by one goroutine at a time, and may pass to another
 // between sections or within one if something else orders the two.
 //
-// Layout. The word that Synchronize reads is cpu.LineSize bytes away from those
+// Layout. The word that grace periods read is cpu.LineSize bytes away from those
 // of other readers.
 type Reader struct {
 	_ cpu.Pad
@@ -28,44 +35,102 @@ type Reader struct {
 	_ cpu.Pad
 }
 
-// section is written by the reader's goroutine alone.
+// section is written by the reader's goroutine, but for awaited.
 type section struct {
 	// word is zero outside of a section. Within one it is the number of the
-	// newest grace period when the outermost Lock looked, with the inside bit.
+	// newest grace period when its beginning looked, with the inside bit.
 	word atomic.Uint64
 
-	depth  uint64  // Locks without their Unlock
-	domain *Domain // nil once closed
+	nested  uint64        // Locks without their Unlock but the outermost, or from online on
+	domain  *Domain       // nil once closed
+	fences  bool          // set by Register: this reader fences for itself
+	awaited atomic.Bool   // set by the driver of a grace period that sleeps until the section is over
+	left    chan struct{} // tells that driver
+	site    atomic.Uintptr
 }
 
-const inside = 1 // the bit of a word that numbers of grace periods leave clear
+const (
+	inside = 1       // the bit of a word that numbers of grace periods leave clear
+	online = 1 << 62 // nested within Online, and nothing else
+
+	// courtesy is how many sections a reader may end while the driver that it
+	// told has not woken. Then it waits for it, and so gives it the processor
+	// that it may be in want of. With one to spare the driver is there sooner.
+	courtesy = 64
+)
 
 // Lock enters a section.
 func (r *Reader) Lock() {
-	if r.depth == 0 {
-		number := r.domain.grace.Load() // B: acquire
-		r.word.Store(number | inside)   // A: sequentially consistent
+	if r.word.Load() != 0 {
+		r.nested++
+		return
 	}
-	r.depth++
+	number := r.domain.grace.Load() | inside // B: acquire
+	if r.fences {
+		r.word.Store(number) // A: sequentially consistent
+	} else {
+		cpu.Publish(&r.word, number) // A: with the driver's fence
+	}
 }
 
 // Unlock leaves the section that the latest Lock entered. With the outermost one,
 // what was found since is no longer safe. It panics outside of any section.
 func (r *Reader) Unlock() {
-	if r.depth == 0 {
+	if r.nested != 0 {
+		r.nested--
+		return
+	}
+	if r.word.Load() == 0 {
 		panic("rcu: Unlock outside of a section")
 	}
-	r.depth--
-	if r.depth == 0 {
-		cpu.Publish(&r.word, 0) // C: release
+	cpu.Publish(&r.word, 0) // C: release
+	if r.awaited.Load() {   // E: with the driver's fence
+		r.left <- struct{}{}
 	}
+}
+
+// Online enters a section that lasts until Offline, and in which Quiesce may be
+// called. Lock and Unlock within it are nested. It panics within a section.
+func (r *Reader) Online() {
+	if r.word.Load() != 0 {
+		panic("rcu: Online within a section")
+	}
+	r.Lock()
+	r.nested = online
+}
+
+// Quiesce ends the section that Online entered and begins another: what was found
+// before is no longer safe. If no grace period has begun since the last time, it
+// costs two loads. It panics unless the reader is online and every Lock since has
+// had its Unlock.
+func (r *Reader) Quiesce() {
+	if r.nested != online {
+		panic("rcu: Quiesce of a Reader that is offline or locked")
+	}
+	number := r.domain.grace.Load() | inside // B: acquire
+	if number == r.word.Load() {
+		return
+	}
+	cpu.Publish(&r.word, number) // C: release
+	if r.awaited.Load() {        // E: with the driver's fence
+		r.left <- struct{}{}
+	}
+}
+
+// Offline ends the section that Online entered. It panics when Quiesce would.
+func (r *Reader) Offline() {
+	if r.nested != online {
+		panic("rcu: Offline of a Reader that is offline or locked")
+	}
+	r.nested = 0
+	r.Unlock()
 }
 
 // Close takes r out of its domain; it must not be used again. It panics within a
 // section and when r is closed already. A Reader that is dropped without Close
 // stays in the list of its domain.
 func (r *Reader) Close() {
-	if r.depth != 0 {
+	if r.word.Load() != 0 {
 		panic("rcu: Close within a section")
 	}
 	if r.domain == nil {
@@ -78,6 +143,19 @@ func (r *Reader) Close() {
 // olderThan reports whether r is in a section that may have begun before the
 // grace period.
 func (r *Reader) olderThan(period uint64) bool {
-	word := r.word.Load() // A: sequentially consistent; B, C: acquire
+	word := r.word.Load() // A: after the fence; B, C: acquire
 	return word != 0 && int64(word-period) < 0
+}
+
+// forget takes back that the driver awaits r. One Unlock may have seen it and not
+// told yet: then there is room for that.
+func (r *Reader) forget() {
+	r.awaited.Store(false)
+	for {
+		select {
+		case <-r.left:
+		default:
+			return
+		}
+	}
 }
