@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/bits"
 	"sync"
+	"sync/atomic"
 )
 
 // unitShift is the logarithm of the smallest block an Arena hands out, a
@@ -33,6 +34,11 @@ type Arena struct {
 	free  []list // free[k] holds the free blocks of 2^k units
 	units []unit // one for each unit of the region
 	room  int    // bytes in free blocks
+	stats ArenaStats
+
+	pageOf map[uint64]int // by bus address, in pages; written by NewArena alone
+
+	chunks atomic.Pointer[[]*chunk] // by number; nil where that is free
 }
 
 // unit describes the block that begins at it; of a unit inside a block nothing
@@ -40,13 +46,13 @@ type Arena struct {
 type unit struct {
 	next, prev int32 // in its free list; valid while state is free
 	order      uint8
-	state      state
+	state      unitState
 }
 
-type state uint8
+type unitState uint8
 
 const (
-	inside state = iota // no block begins here
+	inside unitState = iota // no block begins here
 	free
 	taken
 )
@@ -68,19 +74,15 @@ type Block struct {
 // NewArena returns an Arena over the whole of r. It panics if r is not as a
 // Region has to be.
 func NewArena(r Region) *Arena {
-	switch {
-	case r.PageSize < 1<<unitShift || bits.OnesCount(uint(r.PageSize)) != 1:
-		panic(fmt.Sprintf("pktbuf: page size %d is not a power of two of at least %d", r.PageSize, 1<<unitShift))
-	case len(r.Bytes)%r.PageSize != 0 || len(r.Bytes)/r.PageSize != len(r.Bus):
-		panic(fmt.Sprintf("pktbuf: region of %d bytes with %d bus addresses of pages of %d bytes",
-			len(r.Bytes), len(r.Bus), r.PageSize))
-	}
+	pageOf := r.check()
 	a := &Arena{
 		region: r,
 		free:   make([]list, bits.Len(uint(r.PageSize>>unitShift))),
 		units:  make([]unit, len(r.Bytes)>>unitShift),
 		room:   len(r.Bytes),
+		pageOf: pageOf,
 	}
+	a.chunks.Store(new([]*chunk))
 	for k := range a.free {
 		a.free[k] = none
 	}
@@ -107,6 +109,7 @@ func (a *Arena) Alloc(size int) (Block, error) {
 		k++
 	}
 	if k == len(a.free) {
+		a.stats.Failures++
 		return Block{}, fmt.Errorf("pktbuf: allocate %d bytes: no free block of that length (%d of %d bytes free)",
 			size, a.room, len(a.region.Bytes))
 	}
@@ -114,8 +117,10 @@ func (a *Arena) Alloc(size int) (Block, error) {
 	a.remove(u)
 	for k > order {
 		k--
+		a.stats.Splits++
 		a.push(u+1<<k, k) // the upper half stays free
 	}
+	a.stats.Allocs++
 	a.units[u] = unit{order: uint8(order), state: taken}
 	length := 1 << (order + unitShift)
 	a.room -= length
@@ -123,7 +128,7 @@ func (a *Arena) Alloc(size int) (Block, error) {
 	offset := int(u) << unitShift
 	b := Block{
 		Bytes:  a.region.Bytes[offset : offset+length : offset+length],
-		Bus:    a.bus(offset),
+		Bus:    a.region.bus(offset),
 		offset: offset,
 	}
 	clear(b.Bytes)
@@ -139,6 +144,7 @@ func (a *Arena) Free(b Block) {
 	if int(u) >= len(a.units) || a.units[u].state != taken || len(b.Bytes) != 1<<(a.units[u].order+unitShift) {
 		panic(fmt.Sprintf("pktbuf: free of %d bytes at offset %#x, which is no block in use", len(b.Bytes), b.offset))
 	}
+	a.stats.Frees++
 	a.room += len(b.Bytes)
 	k := int(a.units[u].order)
 	a.units[u].state = inside
@@ -149,6 +155,7 @@ func (a *Arena) Free(b Block) {
 		}
 		a.remove(buddy)
 		u &^= 1 << k // the merged block begins at the lower of the two
+		a.stats.Merges++
 		k++
 	}
 	a.push(u, k)
@@ -161,9 +168,29 @@ func (a *Arena) Room() int {
 	return a.room
 }
 
-func (a *Arena) bus(offset int) uint64 {
-	page := offset / a.region.PageSize
-	return a.region.Bus[page] + uint64(offset%a.region.PageSize)
+// ArenaStats is what an Arena has and has done.
+type ArenaStats struct {
+	Size    int // bytes in the region
+	Free    int // bytes in free blocks
+	Largest int // bytes in the largest free block: the most that Alloc can give
+
+	Allocs, Frees  uint64 // calls that succeeded
+	Failures       uint64 // calls of Alloc that found no block long enough
+	Splits, Merges uint64 // blocks cut in two, and pairs made one again
+}
+
+// Stats returns what the arena has and has done, at one moment.
+func (a *Arena) Stats() ArenaStats {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	s := a.stats
+	s.Size, s.Free = len(a.region.Bytes), a.room
+	for k, first := range a.free {
+		if first != none {
+			s.Largest = 1 << (k + unitShift)
+		}
+	}
+	return s
 }
 
 func (a *Arena) push(u int32, order int) {

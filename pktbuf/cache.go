@@ -37,60 +37,107 @@ func (c *Cache) Pool() *Pool { return c.pool }
 // Get hands out an empty buffer; false means that neither the cache nor the
 // pool has one.
 func (c *Cache) Get() (*Buf, bool) {
-	var one [1]*Buf
-	ok := c.GetN(one[:]) == 1
-	return one[0], ok
+	if c.n == 0 && c.refill() == 0 {
+		return nil, false
+	}
+	c.n--
+	b := c.bufs[c.n]
+	assertGot(c.bufs[c.n : c.n+1])
+	return b, true
 }
 
 // GetN fills bufs with empty buffers as far as the cache and the pool have
 // them, and returns how many.
 func (c *Cache) GetN(bufs []*Buf) int {
-	done := 0
-	for done < len(bufs) {
-		want := len(bufs) - done
-		if c.n == 0 {
-			if want >= cacheHalf {
-				return done + c.pool.GetN(bufs[done:])
-			}
-			c.n = c.pool.GetN(c.bufs[:cacheHalf])
-			if c.n == 0 {
-				break
-			}
-		}
-		take := min(want, c.n)
-		c.n -= take
-		for i, b := range c.bufs[c.n : c.n+take] {
-			b.Reset()
-			bufs[done+i] = b
-		}
-		done += take
+	n := len(bufs)
+	if n <= c.n {
+		c.n -= n
+		copy(bufs, c.bufs[c.n:])
+	} else {
+		n = c.getPast(bufs)
 	}
-	return done
+	assertGot(bufs[:n])
+	return n
 }
 
-// PutN gives bufs back. Those of another pool go straight home.
+// getPast is GetN for more than the cache holds. What the pool gives to a large
+// request goes past the cache.
+func (c *Cache) getPast(bufs []*Buf) int {
+	n := copy(bufs, c.bufs[:c.n])
+	c.n = 0
+	if len(bufs)-n >= cacheHalf {
+		return n + c.pool.take(bufs[n:])
+	}
+	c.refill()
+	rest := min(len(bufs)-n, c.n)
+	c.n -= rest
+	return n + copy(bufs[n:], c.bufs[c.n:c.n+rest])
+}
+
+// refill gets half of what an empty cache can hold, and returns how many.
+func (c *Cache) refill() int {
+	c.n = c.pool.take(c.bufs[:cacheHalf])
+	return c.n
+}
+
+// PutN gives bufs back, a chain with all that is linked in it. Those of another
+// pool go straight home.
 func (c *Cache) PutN(bufs []*Buf) {
-	for i, b := range bufs {
-		if b.Pool() != c.pool {
-			b.Pool().PutN(bufs[i : i+1])
-			continue
+	for {
+		assertPut(bufs)
+		n := c.pool.reset(bufs)
+		c.push(bufs[:n])
+		if n == len(bufs) {
+			return
 		}
-		if c.n == cacheSize {
-			c.flushColdHalf()
-		}
-		c.bufs[c.n] = b
-		c.n++
+		c.putTangled(bufs[n])
+		bufs = bufs[n+1:]
 	}
 }
 
-// flushColdHalf gives the half that has lain longest back to the pool.
-func (c *Cache) flushColdHalf() {
-	c.pool.PutN(c.bufs[:cacheHalf])
-	c.n = copy(c.bufs[:], c.bufs[cacheHalf:c.n])
+// putTangled gives back a packet that takes more than a reset of its state.
+func (c *Cache) putTangled(b *Buf) {
+	for b != nil {
+		rest, free := b.settle()
+		for _, f := range free {
+			if f == nil {
+				continue
+			}
+			own := [1]*Buf{f}
+			if c.pool.reset(own[:]) == 1 {
+				c.push(own[:])
+			} else {
+				f.Pool().giveHome(f)
+			}
+		}
+		b = rest
+	}
+}
+
+// push puts buffers that have been reset on top. If they do not fit, what has
+// lain longest makes room: of very many the first, else the lower half.
+func (c *Cache) push(bufs []*Buf) {
+	if len(bufs) > cacheSize-c.n {
+		bufs = c.makeRoom(bufs)
+	}
+	c.n += copy(c.bufs[c.n:], bufs)
+}
+
+// makeRoom returns what is left to push of bufs, at most half a cache.
+func (c *Cache) makeRoom(bufs []*Buf) []*Buf {
+	if extra := len(bufs) - cacheHalf; extra > 0 {
+		c.pool.give(bufs[:extra])
+		bufs = bufs[extra:]
+	}
+	if len(bufs) > cacheSize-c.n {
+		c.pool.give(c.bufs[:cacheHalf])
+		c.n = copy(c.bufs[:], c.bufs[cacheHalf:c.n])
+	}
+	return bufs
 }
 
 // Flush gives all that the cache holds back to the pool.
 func (c *Cache) Flush() {
-	c.pool.PutN(c.bufs[:c.n])
+	c.pool.give(c.bufs[:c.n])
 	c.n = 0
 }

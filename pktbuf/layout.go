@@ -3,8 +3,15 @@ package pktbuf
 import "unsafe"
 
 const (
-	bufSize   = 8 + unsafe.Sizeof(int(0)) + 4*4 // the fields of a Buf
-	chunkBufs = 64
+	lineShift  = 6  // of 64 bytes, whatever cpu.LineSize is: the unit of layout here
+	chunkLines = 64 // in a chunk, the first of which is its header
+	chunkBufs  = chunkLines - 1
+
+	// mallocHeader is what the Go runtime puts before an object of more than
+	// 512 bytes that holds pointers. With it a chunk is 4096 bytes, which is one
+	// of the allocator's sizes, and its lines are the processor's. Were it to
+	// change, buffers would straddle lines, and a test says so; all else holds.
+	mallocHeader = 8
 )
 
 // A chunk is a run of Bufs behind what they have in common. Its pointers are
@@ -12,21 +19,43 @@ const (
 // its last pointer.
 type chunk struct {
 	pool   *Pool
-	region []byte
-	_      [64 - 4*unsafe.Sizeof(uintptr(0))]byte // pool is one word, region three
+	region []byte // of the pool's arena
+	room   uint32 // bytes in each buffer
+	_      [1<<lineShift - mallocHeader - 4*unsafe.Sizeof(uintptr(0)) - 4]byte
 
-	bufs [chunkBufs]Buf
+	bufs [chunkBufs]Buf // on lines 1 to chunkBufs
 }
 
+// A name says where a Buf is: on which line of which of its arena's chunks. It
+// takes the place of a pointer where there must be none. No Buf is on line 0,
+// so the name 0 is nobody's.
+type name uint32
+
+const maxChunks = 1 << 32 / chunkLines
+
+func (n name) chunk() int { return int(n / chunkLines) }
+func (n name) line() int  { return int(n % chunkLines) }
+
 var (
-	_ [64]byte = [unsafe.Sizeof(Buf{})]byte{}
-	_ [64]byte = [unsafe.Offsetof(chunk{}.bufs)]byte{}
+	_ [1 << lineShift]byte              = [unsafe.Sizeof(Buf{})]byte{}
+	_ [1<<lineShift - mallocHeader]byte = [unsafe.Offsetof(chunk{}.bufs)]byte{}
+	_ [chunkLines << lineShift]byte     = [mallocHeader + unsafe.Sizeof(chunk{})]byte{}
+	_ [16]byte                          = [unsafe.Sizeof(state{})]byte{}
+	_ [16]byte                          = [unsafe.Offsetof(Buf{}.state)]byte{}
 )
 
 // chunk returns the chunk that b is in. The arithmetic stays inside one object:
-// b is bufs[b.index%chunkBufs] of it, since only NewPool makes a Buf and none
+// b is on the line that its name says, since only NewPool makes a Buf and none
 // is copied.
 func (b *Buf) chunk() *chunk {
-	back := unsafe.Offsetof(chunk{}.bufs) + uintptr(b.index%chunkBufs)*unsafe.Sizeof(Buf{})
+	back := uintptr(b.name%chunkLines)<<lineShift - mallocHeader
 	return (*chunk)(unsafe.Add(unsafe.Pointer(b), -int(back)))
+}
+
+// offsetIn returns where in region p begins; ok is false unless all of p is in
+// the region.
+func offsetIn(region, p []byte) (offset int, ok bool) {
+	first := uintptr(unsafe.Pointer(unsafe.SliceData(region)))
+	at := uintptr(unsafe.Pointer(unsafe.SliceData(p))) - first // huge if p is below
+	return int(at), at <= uintptr(len(region)) && uintptr(len(p)) <= uintptr(len(region))-at
 }

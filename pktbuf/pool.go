@@ -3,12 +3,31 @@
 //
 // A Region is the memory, from wherever it comes. An Arena cuts it into blocks,
 // a Pool cuts blocks into buffers of one size, and a Cache lets one worker take
-// and give them back without touching anything that another worker touches.
+// and give them back without touching anything that another worker touches. A
+// packet is one Buf or a chain of them, and a clone of it shares its bytes.
+//
+// # Cost
+//
+// A buffer taken from a warm Cache costs the copy of its pointer, and giving it
+// back that copy and one load and one store in its Buf, which says where the
+// data is: it is made fresh when it is given back, while its line is warm, so
+// neither the cache nor the pool has to touch it before it is handed out.
+//
+// # Looking for mistakes
+//
+// Built with the tag ferrule_debug, the package panics when a buffer is given
+// back twice, used after it was given back, or given to a Pool that is not its
+// own, and when its memory was written to while it was free, or past its ends,
+// by the program or by a card; the panic says where the buffer was got and where
+// it was given back. The error of Pool.Close then says where the buffers were
+// got that are still out. Without the tag none of that is there.
 package pktbuf
 
 import (
 	"fmt"
 	"math/bits"
+	"sort"
+	"sync/atomic"
 
 	"github.com/ferrule-go/ferrule/internal/cpu"
 	"github.com/ferrule-go/ferrule/mpmc"
@@ -16,7 +35,7 @@ import (
 )
 
 // A Pool is a fixed number of buffers of one size. All of its methods may be
-// called by any number of goroutines at once.
+// called by any number of goroutines at once, but for Close, which comes last.
 //
 // Progress. Get, GetN and PutN take no lock; they are as free as the mpmc.Ring
 // of free buffers beneath them: PutN waits for a goroutine that was descheduled
@@ -26,65 +45,102 @@ import (
 // hands it out next.
 type Pool struct {
 	arena  *Arena
-	blocks []Block
-	chunks []*chunk
 	count  int
-	free   *mpmc.Ring[uint32] // indices of free buffers: no pointer to scan
+	stride int // from one buffer to the next
+	blocks []poolBlock
+	seat   seat
+	fresh  state // of a buffer in the pool
+	free   *mpmc.Ring[name]
+
+	debugPool
+}
+
+// A poolBlock holds as many buffers as fit, beginning with number first.
+type poolBlock struct {
+	Block
+	first int
 }
 
 // NewPool returns a pool of count buffers, each with room for size bytes of
 // data behind the Headroom, in blocks of a. It panics if count or size is less
 // than 1, and fails if a buffer does not fit in a page of the region or all of
 // them do not fit in the arena.
+//
+// Buffers that only ever become clones need no size to speak of.
 func NewPool(a *Arena, count, size int) (*Pool, error) {
 	if count < 1 || size < 1 {
 		panic(fmt.Sprintf("pktbuf: pool of %d buffers of %d bytes", count, size))
 	}
-	stride := (Headroom + size + cpu.LineSize - 1) &^ (cpu.LineSize - 1)
-	if stride > a.region.PageSize {
+	if size > a.region.PageSize-Headroom-2*guard {
 		return nil, fmt.Errorf("pktbuf: pool of buffers of %d bytes: want at most %d, a page of the region less %d of headroom",
-			size, a.region.PageSize-Headroom, Headroom)
+			size, a.region.PageSize-Headroom-2*guard, Headroom)
 	}
-	p := &Pool{
-		arena:  a,
-		chunks: make([]*chunk, (count+chunkBufs-1)/chunkBufs),
-		count:  count,
-		free:   mpmc.New[uint32](1 << bits.Len(uint(count-1))),
+	room := (Headroom + size + cpu.LineSize - 1) &^ (cpu.LineSize - 1)
+	p := &Pool{arena: a, count: count, stride: guard + room + guard}
+	if err := p.reserve(); err != nil {
+		p.leave()
+		return nil, fmt.Errorf("pktbuf: pool of %d buffers of %d bytes: %w", count, size, err)
 	}
-	for i := range p.chunks {
-		p.chunks[i] = &chunk{pool: p, region: a.region.Bytes}
-	}
-	for i := 0; i < count; {
-		b, err := a.Alloc(p.blockSize(count-i, stride))
-		if err != nil {
-			p.release()
-			return nil, fmt.Errorf("pktbuf: pool of %d buffers of %d bytes: after %d of them: %w", count, size, i, err)
-		}
-		p.blocks = append(p.blocks, b)
-		for at := 0; at+stride <= len(b.Bytes) && i < count; at += stride {
-			buf := p.buf(uint32(i))
-			buf.bus = b.Bus + uint64(at)
-			buf.offset = b.offset + at
-			buf.size = uint32(stride)
-			buf.index = uint32(i)
-			p.free.TryPush(buf.index)
-			i++
-		}
-	}
+	p.fill(uint32(room))
 	return p, nil
+}
+
+// reserve gets the pool's memory, and its place among the pools of the arena.
+func (p *Pool) reserve() (err error) {
+	for n := 0; n < p.count; {
+		b, err := p.arena.Alloc(p.blockSize(p.count - n))
+		if err != nil {
+			return fmt.Errorf("after %d of them: %w", n, err)
+		}
+		p.blocks = append(p.blocks, poolBlock{b, n})
+		n += len(b.Bytes) / p.stride
+	}
+	p.seat, err = p.arena.enrol((p.count + chunkBufs - 1) / chunkBufs)
+	return err
 }
 
 // blockSize chooses the block for the next of n buffers: the largest that they
 // fill, so that what is left over at the end of a block is little.
-func (p *Pool) blockSize(n, stride int) int {
-	size := min(1<<(bits.Len(uint(n*stride))-1), p.arena.region.PageSize)
-	if size < stride {
+func (p *Pool) blockSize(n int) int {
+	size := min(1<<(bits.Len(uint(n*p.stride))-1), p.arena.region.PageSize)
+	if size < p.stride {
 		size *= 2
 	}
 	return size
 }
 
-func (p *Pool) buf(i uint32) *Buf { return &p.chunks[i/chunkBufs].bufs[i%chunkBufs] }
+// serial numbers the pools of the process.
+var serial atomic.Uint32
+
+// fill makes the buffers.
+func (p *Pool) fill(room uint32) {
+	p.fresh = state{start: Headroom, marks: marks(serial.Add(1)) << poolShift}
+	p.free = mpmc.New[name](1 << bits.Len(uint(p.count-1)))
+	p.debugPool.init(p)
+	for i := range p.count {
+		c := p.seat.chunks[i/chunkBufs]
+		c.pool, c.region, c.room = p, p.arena.region.Bytes, room
+		b := &c.bufs[i%chunkBufs]
+		b.name = name((p.seat.first+i/chunkBufs)*chunkLines + 1 + i%chunkBufs)
+		b.refs.Store(1)
+		p.place(b)
+		b.state = p.fresh
+		assertFree([]*Buf{b})
+		p.free.TryPush(b.name)
+	}
+}
+
+// index returns the number of a buffer in the pool.
+func (p *Pool) index(n name) int { return (n.chunk()-p.seat.first)*chunkBufs + n.line() - 1 }
+
+// place gives b, a buffer of the pool, the memory that is its own.
+func (p *Pool) place(b *Buf) {
+	i := p.index(b.name)
+	k := sort.Search(len(p.blocks), func(k int) bool { return p.blocks[k].first > i }) - 1
+	at := (i-p.blocks[k].first)*p.stride + guard
+	b.bus = p.blocks[k].Bus + uint64(at)
+	b.line = uint32((p.blocks[k].offset + at) >> lineShift)
+}
 
 // Cap returns how many buffers the pool has, and Len how many are free in it:
 // neither in a Cache nor in use. While others take and give back, Len is a
@@ -104,17 +160,74 @@ func (p *Pool) Get() (*Buf, bool) {
 // GetN fills bufs with empty buffers as far as there are free ones, and returns
 // how many.
 func (p *Pool) GetN(bufs []*Buf) int {
-	var index [chunkBufs]uint32
+	n := p.take(bufs)
+	assertGot(bufs[:n])
+	return n
+}
+
+// PutN gives bufs back, a chain with all that is linked in it. They are to be
+// the pool's own; one of another pool goes to its own, as from a Cache, unless
+// the tag ferrule_debug says that this is a mistake.
+func (p *Pool) PutN(bufs []*Buf) {
+	assertOwn(p, bufs)
+	assertPut(bufs)
+	for {
+		n := p.reset(bufs)
+		p.give(bufs[:n])
+		if n == len(bufs) {
+			return
+		}
+		for b := bufs[n]; b != nil; {
+			rest, free := b.settle()
+			for _, f := range free {
+				if f != nil {
+					f.Pool().giveHome(f)
+				}
+			}
+			b = rest
+		}
+		bufs = bufs[n+1:]
+	}
+}
+
+// reset makes buffers of p fresh, up to the first that is of another pool or
+// takes more than a reset, and returns how many.
+func (p *Pool) reset(bufs []*Buf) int {
+	fresh := p.fresh
+	for i, b := range bufs {
+		if (b.marks^fresh.marks)&(markPool|entangled) != 0 {
+			assertFree(bufs[:i])
+			return i
+		}
+		b.state = fresh
+	}
+	assertFree(bufs)
+	return len(bufs)
+}
+
+// giveHome gives b, a buffer of p that nobody holds, back.
+func (p *Pool) giveHome(b *Buf) {
+	b.marks &^= entangled
+	own := [1]*Buf{b}
+	p.reset(own[:])
+	p.give(own[:])
+}
+
+// A batch is as many names as are moved to or from the ring at a time.
+type batch [64]name
+
+// take moves free buffers into bufs, as far as there are any, and returns how
+// many. It does not touch them.
+func (p *Pool) take(bufs []*Buf) int {
+	var names batch
 	n := 0
 	for n < len(bufs) {
-		want := min(len(bufs)-n, len(index))
-		got := p.free.TryPopN(index[:want])
-		for i, at := range index[:got] {
-			b := p.buf(at)
-			b.Reset()
-			bufs[n+i] = b
+		want := min(len(bufs)-n, len(names))
+		got := p.free.TryPopN(names[:want])
+		for _, name := range names[:got] {
+			bufs[n] = p.seat.buf(name)
+			n++
 		}
-		n += got
 		if got < want {
 			break
 		}
@@ -122,30 +235,23 @@ func (p *Pool) GetN(bufs []*Buf) int {
 	return n
 }
 
-// PutN gives bufs back, each to the pool it came from.
-func (p *Pool) PutN(bufs []*Buf) {
+// give moves buffers of p, which have been reset, to the free ones. The ring
+// has room for all: what it waits for is the end of a take that has not given
+// its slots back.
+func (p *Pool) give(bufs []*Buf) {
+	var names batch
 	for len(bufs) > 0 {
-		home := bufs[0].Pool()
-		n := 1
-		for n < len(bufs) && n < chunkBufs && bufs[n].Pool() == home {
-			n++
+		n := min(len(bufs), len(names))
+		for i, b := range bufs[:n] {
+			names[i] = b.name
 		}
-		home.putOwn(bufs[:n])
 		bufs = bufs[n:]
-	}
-}
-
-// putOwn gives back at most chunkBufs buffers of p.
-func (p *Pool) putOwn(bufs []*Buf) {
-	var index [chunkBufs]uint32
-	for i, b := range bufs {
-		index[i] = b.index
-	}
-	var wait spinlock.Backoff
-	for rest := index[:len(bufs)]; ; wait.Wait() {
-		rest = rest[p.free.TryPushN(rest):]
-		if len(rest) == 0 {
-			return
+		var wait spinlock.Backoff
+		for rest := names[:n]; ; wait.Wait() {
+			rest = rest[p.free.TryPushN(rest):]
+			if len(rest) == 0 {
+				break
+			}
 		}
 	}
 }
@@ -155,15 +261,19 @@ func (p *Pool) putOwn(bufs []*Buf) {
 // to them.
 func (p *Pool) Close() error {
 	if n := p.count - p.Len(); n != 0 {
-		return fmt.Errorf("pktbuf: close pool of %d buffers: %d are still out (flush each cache, close each port first)", p.count, n)
+		return fmt.Errorf("pktbuf: close pool of %d buffers: %d are still out (flush each cache, close each port first)%s",
+			p.count, n, p.leaks())
 	}
-	p.release()
+	assertUntouched(p)
+	p.leave()
 	return nil
 }
 
-func (p *Pool) release() {
+// leave undoes reserve.
+func (p *Pool) leave() {
+	p.arena.dismiss(p.seat)
 	for _, b := range p.blocks {
-		p.arena.Free(b)
+		p.arena.Free(b.Block)
 	}
-	p.blocks = nil
+	p.blocks, p.seat = nil, seat{}
 }

@@ -157,23 +157,45 @@ func strayed(held map[*pktbuf.Buf]bool, other *pktbuf.Pool) (n int) {
 	return n
 }
 
-// TestCacheFlushesTheColdHalf gives back one more than a cache holds: the ones
-// given back last stay, and come out first.
+// TestCacheFlushesTheColdHalf fills a cache and gives it one more: what was given
+// back last stays, and comes out first.
 func TestCacheFlushesTheColdHalf(t *testing.T) {
 	p := newPool(t, 2048, 64)
 	c := p.NewCache()
 	bufs := make([]*pktbuf.Buf, 513)
 	require.Equal(t, 513, p.GetN(bufs))
-	c.PutN(bufs)
+	c.PutN(bufs[:256])
+	c.PutN(bufs[256:512])
+	require.Equal(t, 2048-513, p.Len(), "as many as it holds")
+	c.PutN(bufs[512:])
 	require.Equal(t, 2048-513+256, p.Len(), "one half went home")
 	again := make([]*pktbuf.Buf, 257)
 	require.Equal(t, 257, c.GetN(again))
-	require.ElementsMatch(t, bufs[256:], again, "the half that was given back last stayed")
-	one, ok := c.Get()
-	require.True(t, ok)
-	c.PutN(append(again, one))
+	require.Equal(t, bufs[256:], again, "the half that was given back last stayed")
+	require.Equal(t, 2048-513+256, p.Len(), "and no other had to be fetched")
+	c.PutN(again[:200])
 	warm, _ := c.Get()
-	require.Same(t, one, warm, "the one given back last comes first")
+	require.Same(t, again[199], warm, "the one given back last comes first")
+}
+
+// TestCacheLetsManyPass gives and takes more at once than a cache is to keep.
+func TestCacheLetsManyPass(t *testing.T) {
+	p := newPool(t, 4096, 64)
+	c := p.NewCache()
+	bufs := make([]*pktbuf.Buf, 2000)
+	require.Equal(t, 2000, c.GetN(bufs))
+	require.Equal(t, 2096, p.Len(), "none more was fetched than asked for")
+	c.PutN(bufs)
+	require.Equal(t, 4096-256, p.Len(), "half a cache stays")
+	warm := make([]*pktbuf.Buf, 256)
+	require.Equal(t, 256, c.GetN(warm))
+	require.Equal(t, bufs[1744:], warm, "the last ones given back")
+	require.Equal(t, 1, c.GetN(bufs[:1]))
+	require.Equal(t, 4096-512, p.Len(), "half a cache is fetched at a time")
+	c.PutN(bufs[:1])
+	c.PutN(warm)
+	c.Flush()
+	require.NoError(t, p.Close())
 }
 
 // TestPoolUnderStress has workers take buffers, mark them as their own, pass some
