@@ -1,10 +1,12 @@
 package ringtest
 
 import (
+	"fmt"
 	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/ferrule-go/ferrule/spinlock"
 )
@@ -28,6 +30,7 @@ type Crowd struct {
 	Producers, Consumers int
 	Burst                int
 	Each                 int // values that one producer pushes
+	Way                  Way
 }
 
 // Stress lets a crowd loose on an empty ring. Every value has to come out once,
@@ -40,6 +43,7 @@ type Crowd struct {
 func Stress(t *testing.T, r Ring[Item], c Crowd) {
 	t.Helper()
 	s := &stress{Crowd: c, t: t, ring: r, got: make([][]Item, c.Consumers)}
+	s.moved = make([]atomic.Int64, c.Producers+c.Consumers)
 	var all sync.WaitGroup
 	s.producing.Store(int32(c.Producers))
 	s.consuming.Store(int32(c.Consumers))
@@ -49,9 +53,38 @@ func Stress(t *testing.T, r Ring[Item], c Crowd) {
 	for i := range c.Consumers {
 		all.Go(func() { s.consume(i) })
 	}
-	all.Wait()
+	s.watch(&all)
 	s.check()
 }
+
+// watch waits for all, and gives up on a crowd in which nobody has moved a value
+// for long: somebody was not woken. It looks for progress and not for an end, so
+// that a slow machine fails nothing.
+func (s *stress) watch(all *sync.WaitGroup) {
+	done := make(chan struct{})
+	go func() {
+		all.Wait()
+		close(done)
+	}()
+	for before := int64(-1); ; {
+		select {
+		case <-done:
+			return
+		case <-time.After(patience):
+		}
+		now := int64(0)
+		for i := range s.moved {
+			now += s.moved[i].Load()
+		}
+		if now == before {
+			panic(fmt.Sprintf("cap %d, %v: the crowd waits for ever, with %d values in the ring", s.ring.Cap(), s.Way, s.ring.Len()))
+		}
+		before = now
+	}
+}
+
+// patience is how long everybody may stand still before they count as stuck.
+const patience = 10 * time.Second
 
 type stress struct {
 	Crowd
@@ -61,6 +94,8 @@ type stress struct {
 
 	full, empty          atomic.Int64 // times the ring was found so
 	producing, consuming atomic.Int32 // goroutines that are not done
+
+	moved []atomic.Int64 // by goroutine, so that counting orders no two of them
 }
 
 func (s *stress) produce(producer int) {
@@ -78,6 +113,7 @@ func (s *stress) produce(producer int) {
 			over := s.consuming.Load() == 0
 			n := s.push(items)
 			items = items[n:]
+			s.moved[producer].Add(int64(n))
 			if n > 0 {
 				break
 			}
@@ -106,6 +142,7 @@ func (s *stress) consume(consumer int) {
 			n := s.pop(items[:min(1+left%s.Burst, left)])
 			got = append(got, items[:n]...)
 			left -= n
+			s.moved[s.Producers+consumer].Add(int64(n))
 			if n > 0 {
 				break
 			}
@@ -119,6 +156,9 @@ func (s *stress) consume(consumer int) {
 }
 
 func (s *stress) push(items []Item) int {
+	if s.Way.push != nil {
+		return s.Way.push(s.ring.(Whole[Item]), items)
+	}
 	if s.Burst > 1 {
 		return s.ring.TryPushN(items)
 	}
@@ -129,6 +169,9 @@ func (s *stress) push(items []Item) int {
 }
 
 func (s *stress) pop(items []Item) (n int) {
+	if s.Way.pop != nil {
+		return s.Way.pop(s.ring.(Whole[Item]), items)
+	}
 	if s.Burst > 1 {
 		return s.ring.TryPopN(items)
 	}
@@ -161,7 +204,7 @@ func (s *stress) check() {
 			}
 		}
 	}
-	if s.full.Load() == 0 || s.empty.Load() == 0 {
+	if !s.Way.waits && (s.full.Load() == 0 || s.empty.Load() == 0) {
 		s.t.Errorf("cap %d: found full %d times and empty %d times, want both", s.ring.Cap(), s.full.Load(), s.empty.Load())
 	}
 	if n := s.ring.Len(); n != 0 {
