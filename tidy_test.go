@@ -26,6 +26,7 @@ const module = "github.com/ferrule-go/ferrule"
 // storeys only. Kits that only tests import stand above all that they test.
 var storeys = map[string]int{
 	"internal/cpu":           1,
+	"internal/lockdebug":     1,
 	"spinlock":               2,
 	"mcs":                    3,
 	"rcu":                    3,
@@ -55,7 +56,7 @@ var assemblyIn = []string{"internal/cpu", "nicring/internal/mmio"}
 var builds = func() (all []build.Context) {
 	for _, os := range []string{"linux", "darwin", "windows"} {
 		for _, arch := range []string{"amd64", "arm64", "386", "riscv64", "ppc64", "ppc64le", "s390x", "wasm"} {
-			for _, tags := range [][]string{nil, {"race"}, {"ferrule_strict"}, {"vm"}, {"qtest"}} {
+			for _, tags := range [][]string{nil, {"race"}, {"ferrule_strict"}, {"vm"}, {"qtest"}, {"ferrule_debug"}} {
 				c := build.Default
 				c.GOOS, c.GOARCH, c.BuildTags, c.CgoEnabled = os, arch, tags, false
 				all = append(all, c)
@@ -298,7 +299,7 @@ func TestReadmeQuotesExamples(t *testing.T) {
 // TestBuildTagsAreKnown keeps a misspelt tag from taking a file out of every
 // build that anyone makes.
 func TestBuildTagsAreKnown(t *testing.T) {
-	known := []string{"race", "ferrule_strict", "vm", "qtest", "ignore", "unix"}
+	known := []string{"race", "ferrule_strict", "ferrule_debug", "vm", "qtest", "ignore", "unix"}
 	for _, s := range goFiles(t) {
 		for _, line := range strings.Split(string(s.text), "\n") {
 			expr, err := constraint.Parse(line)

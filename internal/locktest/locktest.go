@@ -92,6 +92,13 @@ func linger() {
 	}
 }
 
+// yield lets others run so many times.
+func yield(times int) {
+	for range times {
+		runtime.Gosched()
+	}
+}
+
 // crowds runs a test for every number of goroutines at every number of
 // processors that Go may use.
 func crowds(t *testing.T, name string, test func(t *testing.T, goroutines int)) {

@@ -43,7 +43,13 @@ func RW(t *testing.T, newLock func() (newHandle func() RWHandle, tail func() any
 			newHandle, tail := newLock()
 			cancelReader(t, newHandle, tail)
 		})
-		crowds(t, "CancelReadersStorm", func(t *testing.T, goroutines int) { cancelReadersStorm(t, without(), goroutines) })
+		cancelled := int64(0)
+		crowds(t, "CancelReadersStorm", func(t *testing.T, goroutines int) {
+			cancelled += cancelReadersStorm(t, without(), goroutines)
+		})
+		if cancelled == 0 {
+			t.Error("no wait was cancelled in any crowd")
+		}
 	}
 }
 
@@ -296,7 +302,7 @@ func cancelReader(t *testing.T, newHandle func() RWHandle, tail func() any) {
 
 // cancelReadersStorm is cancelStorm with readers, and with writers who give up
 // while readers keep them out.
-func cancelReadersStorm(t *testing.T, newHandle func() RWHandle, goroutines int) {
+func cancelReadersStorm(t *testing.T, newHandle func() RWHandle, goroutines int) (cancelled int64) {
 	rounds := share(3000, goroutines)
 	var (
 		guarded        ledger
@@ -304,8 +310,8 @@ func cancelReadersStorm(t *testing.T, newHandle func() RWHandle, goroutines int)
 		all            sync.WaitGroup
 	)
 	sometimes := func() {
-		if rand.N(16) == 0 {
-			runtime.Gosched()
+		if rand.N(64) == 0 {
+			yield(rand.N(8)) // long enough for those who wait to be cancelled
 		}
 	}
 	for range goroutines {
@@ -321,9 +327,7 @@ func cancelReadersStorm(t *testing.T, newHandle func() RWHandle, goroutines int)
 			for range rounds {
 				ctx, cancel := context.WithCancel(context.Background())
 				go func() {
-					for range rand.N(2 * goroutines) {
-						runtime.Gosched()
-					}
+					yield(rand.N(8))
 					cancel()
 				}()
 				if rand.N(3) == 0 {
@@ -348,10 +352,8 @@ func cancelReadersStorm(t *testing.T, newHandle func() RWHandle, goroutines int)
 	}
 	finish(t, "cancelled at random", &all)
 	guarded.check(t, int(writes.Load()))
-	if h := newHandle(); !h.TryLock() {
-		t.Error("the lock is not free")
-	}
-	if goroutines >= 64 && gaveUp.Load() == 0 {
-		t.Error("nobody gave up: no wait was cancelled")
-	}
+	h := newHandle()
+	until(t, "the lock is free", h.TryLock) // whoever left may have to see to it
+	h.Unlock()
+	return gaveUp.Load()
 }
