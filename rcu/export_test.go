@@ -31,6 +31,9 @@ const Backlog = backlog
 // that it told.
 const Courtesy = courtesy
 
+// Awaited reports whether a driver wants to be told when r leaves.
+func (r *Reader) Awaited() bool { return r.awaited.Load() }
+
 // ReadersFence has readers that register from now on fence for themselves, as
 // where the kernel does not do it for them, until the returned function is called.
 func ReadersFence() (restore func()) {
