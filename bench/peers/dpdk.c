@@ -15,7 +15,7 @@
 
 static void start(void)
 {
-	char *args[] = { "bench", "--no-huge", "--no-pci", "--in-memory", "--no-telemetry", "--log-level=error", "-l", "0" };
+	char *args[] = { "bench", "--no-huge", "--no-pci", "--no-shconf", "--no-telemetry", "--log-level=error", "-m", "128", "-l", "0" };
 	if (rte_eal_init(sizeof args / sizeof *args, args) < 0)
 		bench_fail("rte_eal_init: %s", rte_strerror(rte_errno));
 }
