@@ -1,11 +1,28 @@
 package mcs
 
-// Last returns the last node in the queue, so that a test can tell who has
-// joined it.
-func (l *Lock) Last() *Node { return l.tail.Load() }
+// Tail returns what is last in the queue, so that a test can tell who has joined
+// it.
+func (l *Lock) Tail() any { return l.tail.Load() }
 
-// Parked reports whether the owner of n has parked.
-func (n *Node) Parked() bool { return n.state.Load() == parked }
+// Free reports whether the queue is empty.
+func (l *Lock) Free() bool { return l.tail.Load() == nil }
 
-// Park has the owner of n park.
-func (n *Node) Park() { n.park() }
+// Waiting returns how many wait for m.
+func (m *Mutex) Waiting() (n int) {
+	for {
+		s := m.state.Load()
+		if s&editing == 0 && m.state.CompareAndSwap(s, s|editing) {
+			if s&pending != 0 {
+				n++
+			}
+			if w := m.first; w != nil {
+				n++
+				for ; w.next != m.first; w = w.next {
+					n++
+				}
+			}
+			m.finish(0)
+			return n
+		}
+	}
+}

@@ -6,10 +6,13 @@ import (
 	"github.com/ferrule-go/ferrule/internal/cpu"
 )
 
-// The words others use are a full line from either end of a Node.
+// What others use of a place or of a waiter is a full line from either end.
 const (
-	linksEnd = unsafe.Offsetof(Node{}.links) + unsafe.Sizeof(Node{}.links)
+	linksEnd  = unsafe.Offsetof(place{}.links) + unsafe.Sizeof(place{}.links)
+	inLineEnd = unsafe.Offsetof(waiter{}.inLine) + unsafe.Sizeof(waiter{}.inLine)
 
-	_ = unsafe.Offsetof(Node{}.links) - cpu.LineSize
-	_ = unsafe.Sizeof(Node{}) - linksEnd - cpu.LineSize
+	_ = unsafe.Offsetof(place{}.links) - cpu.LineSize
+	_ = unsafe.Sizeof(place{}) - linksEnd - cpu.LineSize
+	_ = unsafe.Offsetof(waiter{}.inLine) - cpu.LineSize
+	_ = unsafe.Sizeof(waiter{}) - inLineEnd - cpu.LineSize
 )

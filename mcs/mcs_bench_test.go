@@ -7,9 +7,10 @@ import (
 	"github.com/ferrule-go/ferrule/internal/locktest"
 )
 
-func BenchmarkLock(b *testing.B) {
+func BenchmarkLocks(b *testing.B) {
 	locktest.Compare(b,
 		locktest.Impl{Name: "mcs.Lock", New: newLock},
+		locktest.Impl{Name: "mcs.Mutex", New: newMutex},
 		locktest.Impl{Name: "sync.Mutex", New: func() func() locktest.Handle {
 			m := new(sync.Mutex)
 			return func() locktest.Handle { return m }
