@@ -1,12 +1,13 @@
 package spsc
 
-// NewAt returns an empty ring whose counters both stand at n, so that a test
+// NewAt returns an empty ring whose counters all stand at n, so that a test
 // can cross the wrap of a uint64 in a few operations.
 func NewAt[T any](capacity int, n uint64) *Ring[T] {
 	r := New[T](capacity)
-	r.prod.tail.Store(n)
+	r.tail.Store(n)
+	r.prod.claim.Store(n)
 	r.prod.head.seen = n
-	r.cons.head.Store(n)
+	r.head.Store(n)
 	r.cons.tail.seen = n
 	return r
 }

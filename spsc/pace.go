@@ -4,41 +4,59 @@ import "github.com/ferrule-go/ferrule/internal/cpu"
 
 // A view is what one side knows of the other side's counter.
 type view struct {
-	seen uint64 // the counter when last read; never ahead of it
-	gain uint64 // by how much the last look moved seen
-	slip uint32 // processor pauses before the next look
+	seen  uint64 // the counter when last read; never ahead of it
+	slip  uint32 // processor pauses before the next look
+	small uint32 // looks that gained one since the last trial
+	trial uint32 // how many of them there are between two trials
 }
 
 // How a side keeps its pace.
 const (
-	// A look that gains as many items as two lines hold words costs little for
-	// each. In a small ring an eighth of it has to do, so that the other side
-	// does not come to a stop meanwhile.
-	enoughGain = 16
+	// A look that gains so many items costs little for each. In a small ring a
+	// quarter of it has to do, so that the other side does not come to a stop
+	// meanwhile.
+	enoughGain = 64
 
 	// 16 pauses take 0.2 to 1 µs, depending on the processor: as long as several
 	// transfers of a line.
-	maxSlip = 16
+	maxSlip   = 16
+	trialSlip = 8
+
+	// Trials that fail become rarer, up to this.
+	maxTrial = 1024
 )
 
-// look reads the counter again and reports whether it has moved. Its load
+// look reads the counter again and returns by how much it has moved. Its load
 // acquires what the other side's publishing store released.
-//
-// Each pause is a wager that the next look will gain more for it. It is raised
-// while the looks gain more and more, halved when one does not, and held once
-// they gain enough. Where nothing can be gained, since the other side waits for
-// this one or does something else meanwhile, it stays at nothing.
-func (v *view) look(at *counter, capacity int) (moved bool) {
-	cpu.Pause(v.slip)
-	before := v.gain
-	now := at.Load() // A, B: acquire
-	v.gain, v.seen = now-v.seen, now
-	switch {
-	case v.gain >= min(enoughGain, uint64(capacity)/8):
-	case v.gain > before:
-		v.slip = min(2*v.slip+1, maxSlip)
-	default:
-		v.slip /= 2
+func (v *view) look(at *counter, capacity int) (gain uint64) {
+	if v.slip > 0 {
+		cpu.Pause(v.slip)
 	}
-	return v.gain > 0
+	now := at.Load() // A, B: acquire
+	gain = now - v.seen
+	v.seen = now
+	v.learn(gain, min(enoughGain, uint64(capacity)/4))
+	return gain
+}
+
+// learn chooses the pauses before the next look. Each is a wager that the look
+// will gain more for it: it pays if the other side makes an item in every fourth
+// pause at least. Where looks gain one item at a time nobody can tell whether the
+// other side waits for this one or both run in step, so it is tried now and then.
+// And where a look gains nothing, the other side does something else.
+func (v *view) learn(gain, enough uint64) {
+	switch {
+	case gain == 0:
+		v.slip = 0
+	case gain >= enough:
+	case gain > 1 && gain > uint64(v.slip)/4:
+		v.slip = min(2*v.slip+1, maxSlip)
+		v.small, v.trial = 0, 0
+	case v.small < v.trial:
+		v.small++
+		v.slip /= 2
+	default:
+		v.slip = trialSlip
+		v.small, v.trial = 0, min(2*v.trial+trialSlip, maxTrial)
+	}
 }

@@ -20,22 +20,34 @@ func slips(capacity int, gains ...uint64) (slips []int) {
 }
 
 func TestPace(t *testing.T) {
-	require.Equal(t, []int{1, 3, 7, 15, 16}, slips(1024, 1, 2, 3, 4, 5), "raised while it pays")
-	require.Equal(t, []int{1, 3, 3, 3, 3}, slips(1024, 1, 2, 16, 100, 16), "held once it pays enough")
-	require.Equal(t, []int{1, 3, 1, 0, 0}, slips(1024, 1, 2, 2, 2, 2), "given up when it does not")
-	require.Equal(t, []int{1, 0, 0, 0, 0}, slips(1024, 1, 1, 1, 1, 1), "one at a time is left alone")
-	require.Equal(t, []int{1, 0, 0, 1, 0}, slips(1024, 1, 0, 0, 1, 0), "there and back is left alone")
-	require.Equal(t, []int{0, 0, 0, 0, 0}, slips(8, 1, 2, 3, 4, 5), "in a small ring any gain is enough")
+	require.Equal(t, []int{1, 3, 7, 15, 16, 16}, slips(1024, 2, 2, 2, 3, 4, 5), "raised while it pays")
+	require.Equal(t, []int{1, 3, 3, 3, 3}, slips(1024, 2, 3, 64, 100, 64), "held once it pays enough")
+	require.Equal(t, []int{8, 16, 8, 4, 2, 5}, slips(1024, 1, 3, 4, 1, 1, 2)[:6], "given up when it does not")
+	require.Equal(t, []int{8, 0, 0, 0}, slips(1024, 1, 0, 0, 0), "and at once when nothing is to be had")
+	require.Equal(t, []int{0, 0, 0, 0}, slips(8, 2, 3, 4, 5), "in a small ring any gain is enough")
 }
 
-func TestLookTellsWhetherTheCounterMoved(t *testing.T) {
+// A value that goes there and back meets few trials.
+func TestPaceOfOneAtATimeIsLeftAlone(t *testing.T) {
 	var v view
 	var c counter
-	require.False(t, v.look(&c, 8))
+	paused := 0
+	for range 100_000 {
+		c.Add(1)
+		v.look(&c, 1024)
+		paused += int(v.slip)
+	}
+	require.Less(t, paused, 100_000/40)
+}
+
+func TestLookTellsByHowMuchTheCounterMoved(t *testing.T) {
+	var v view
+	var c counter
+	require.Zero(t, v.look(&c, 8))
 	c.Add(3)
-	require.True(t, v.look(&c, 8))
+	require.EqualValues(t, 3, v.look(&c, 8))
 	require.EqualValues(t, 3, v.seen)
-	require.False(t, v.look(&c, 8))
+	require.Zero(t, v.look(&c, 8))
 	c.Add(1<<64 - 5)
-	require.True(t, v.look(&c, 8), "across the wrap")
+	require.EqualValues(t, uint64(1<<64-5), v.look(&c, 8), "across the wrap")
 }

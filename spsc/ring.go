@@ -20,12 +20,15 @@
 // the cure temporal slipping: whoever catches up falls back a little. Here a
 // side that looks often and finds little pauses before it looks, at most 16
 // processor pauses (a fraction of a microsecond), for as long as that makes it
-// find more. A single item on its way there and back meets one pause at most.
+// find more. What it then finds it asks for at once (cpu.Prefetch): the lines of
+// the slots travel together, and not each when its turn has come.
 //
 // # Cost
 //
 // A push or a pop is one publishing store and no read-modify-write: a plain MOV
-// on amd64, an STLR on arm64. Bursts pay it once, and one look.
+// on amd64, an STLR on arm64. A push has another, of a word that only its side
+// uses, by which Close learns what is under way. Whether somebody is to be woken
+// is one load. Bursts pay all of it once.
 //
 // [1]: L. Lamport, Specifying Concurrent Program Modules, TOPLAS 5(2), 1983.
 // [2]: P. P. C. Lee, T. Bu, G. Chandranmenon, A Lock-free, Cache-efficient
@@ -37,56 +40,71 @@ package spsc
 import (
 	"fmt"
 	"math/bits"
+	"reflect"
 	"sync/atomic"
 
 	"github.com/ferrule-go/ferrule/internal/cpu"
+	"github.com/ferrule-go/ferrule/internal/eventcount"
 )
 
 // A Ring is a FIFO of fixed capacity between one producer goroutine and one
 // consumer goroutine. Either role may pass to another goroutine if something
 // else, such as a channel or a mutex, orders the old holder before the new.
 //
-// Progress. Every method is wait-free: no lock, no allocation, no call into the
-// scheduler, and no loop but over the values of a burst and over at most 16
-// processor pauses.
+// Progress. What does not wait by its name is wait-free: no lock, no allocation,
+// no call into the scheduler, and no loop but over the values of a burst and over
+// at most 16 processor pauses. Only if the other side sleeps in Push, Pop and
+// their like does it also take a mutex, held for a few steps, to wake it.
 //
 // Order. In the terminology of the Go memory model, a push synchronizes before
 // the pop that returns its value, and a pop synchronizes before the push that
 // next uses its slot. A call that finds the ring full or empty orders nothing,
 // and no call is a fence: what follows a push may be done before the consumer
-// can see the value.
+// can see the value. Close synchronizes before a return of ErrClosed.
 //
 // Ownership. The consumer owns slots [head, tail), the producer the rest. A
 // slot changes hands at the store of the counter that moves past it: A to the
-// consumer, B back to the producer. A popped slot is zeroed before it is handed
-// back, so the ring keeps nothing alive.
+// consumer, B back to the producer. If T holds pointers a popped slot is zeroed
+// before it is handed back, so the ring keeps nothing alive.
 //
-// Layout. The producer's words, the consumer's words and the words that nobody
-// writes are at least cpu.LineSize bytes apart, and the slots as far from
+// Layout. What the producer writes, what the consumer writes and what is hardly
+// ever written are at least cpu.LineSize bytes apart, and the slots as far from
 // foreign memory, whatever the alignment of the Ring.
 //
 // A Ring must not be copied. Make one with New.
 type Ring[T any] struct {
-	_ cpu.Pad
+	_    cpu.Pad
+	tail counter // slots filled so far; the producer writes it
+	_    cpu.Pad
 
-	// prod is written by the producer alone.
+	// prod is the producer's alone, but for claim, which Close makes others read.
 	prod struct {
-		tail counter // slots filled so far; the consumer reads it
-		head view    // what the producer knows of cons.head
+		// claim is tail while no push is under way, and ahead of it otherwise. The
+		// producer writes it before it looks whether the ring is closed.
+		claim counter // C
+		head  view    // what the producer knows of head
 	}
 	_ cpu.Pad
 
-	// cons is written by the consumer alone.
+	head counter // slots emptied so far; the consumer writes it
+	_    cpu.Pad
+
+	// cons is the consumer's alone.
 	cons struct {
-		head counter // slots emptied so far; the producer reads it
-		tail view    // what the consumer knows of prod.tail
+		tail view // what the consumer knows of tail
 	}
 	_ cpu.Pad
 
-	// slots is set by New, read by both sides, never written again. Its length
-	// is the capacity.
-	slots []T
-	_     cpu.Pad
+	// What follows is written by New, by Close, and by those who fall asleep.
+
+	slots    []T           // its length is the capacity
+	limit    atomic.Uint64 // C: the capacity until Close, and none after it
+	pointers bool          // T holds pointers
+
+	closed  atomic.Bool // D: no push can begin, and those under way have a claim
+	pushers sleepers    // wait for room
+	poppers sleepers    // wait for values, or for the last push to end
+	_       cpu.Pad
 }
 
 // New returns an empty ring of the given capacity, which must be a power of
@@ -96,76 +114,137 @@ func New[T any](capacity int) *Ring[T] {
 	if capacity < 1 || bits.OnesCount(uint(capacity)) != 1 {
 		panic(fmt.Sprintf("spsc: capacity %d is not a power of two", capacity))
 	}
-	return &Ring[T]{slots: makeSlots[T](capacity)}
+	r := &Ring[T]{slots: makeSlots[T](capacity), pointers: pointers(reflect.TypeFor[T]())}
+	r.limit.Store(uint64(capacity))
+	return r
 }
 
 // TryPush appends v and reports whether there was room. Producer only.
 func (r *Ring[T]) TryPush(v T) bool {
-	tail := r.prod.tail.Load() // our own word
-	if tail-r.prod.head.seen >= uint64(len(r.slots)) {
-		// Full, as far as we know: look, and if there is room, once more.
-		return r.prod.head.look(&r.cons.head, len(r.slots)) && r.TryPush(v) // B: acquire
+	tail := r.tail.Load() // our own word
+	r.prod.claim.publish(tail + 1)
+	if tail-r.prod.head.seen >= r.limit.Load() && r.room(tail) == 0 { // C
+		return false
 	}
 	r.slots[tail&uint64(len(r.slots)-1)] = v
-	r.prod.tail.publish(tail + 1) // A: release
+	r.tail.publish(tail + 1) // A: release
+	r.poppers.wake()
 	return true
 }
 
 // TryPop removes the oldest value; ok is false if the ring is empty. Consumer
 // only.
 func (r *Ring[T]) TryPop() (v T, ok bool) {
-	head := r.cons.head.Load() // our own word
-	// None held, less one, is more than any capacity. Asked in this way, the
-	// question tells the compiler that there are slots, and it checks no bounds.
-	if r.cons.tail.seen-head-1 >= uint64(len(r.slots)) {
-		if !r.cons.tail.look(&r.prod.tail, len(r.slots)) { // A: acquire
-			return v, false
-		}
-		return r.TryPop()
+	head := r.head.Load() // our own word
+	if head == r.cons.tail.seen && r.held(head) == 0 {
+		return v, false
 	}
 	slot := &r.slots[head&uint64(len(r.slots)-1)]
 	v = *slot
-	var zero T
-	*slot = zero                  // or the ring would keep v alive
-	r.cons.head.publish(head + 1) // B: release
+	if r.pointers {
+		var zero T
+		*slot = zero // or the ring would keep v alive
+	}
+	r.head.publish(head + 1) // B: release
+	r.pushers.wake()
 	return v, true
 }
 
 // TryPushN appends as many of vs as there is room for, the first ones first,
 // and returns how many. It keeps the values and not vs. Producer only.
-func (r *Ring[T]) TryPushN(vs []T) int {
-	tail := r.prod.tail.Load() // our own word
-	if room := len(r.slots) - int(tail-r.prod.head.seen); room < len(vs) {
-		r.prod.head.seen = r.cons.head.Load() // B: acquire
-		room = len(r.slots) - int(tail-r.prod.head.seen)
-		vs = vs[:min(room, len(vs))]
-	}
-	if len(vs) == 0 {
-		return 0 // not even the counter's line is touched
-	}
-	a, b := r.segments(tail, len(vs))
-	copy(b, vs[copy(a, vs):])
-	r.prod.tail.publish(tail + uint64(len(vs))) // A: release
-	return len(vs)
-}
+func (r *Ring[T]) TryPushN(vs []T) int { return r.push(vs, 1) }
+
+// TryPushAll appends all of vs if there is room for all, or nothing, and reports
+// which. More than the capacity never fits. Producer only.
+func (r *Ring[T]) TryPushAll(vs []T) bool { return r.push(vs, len(vs)) == len(vs) }
 
 // TryPopN removes the oldest values, as many as there are and as vs holds, puts
 // them in vs, oldest first, and returns how many. Consumer only.
-func (r *Ring[T]) TryPopN(vs []T) int {
-	head := r.cons.head.Load() // our own word
-	if held := int(r.cons.tail.seen - head); held < len(vs) {
-		r.cons.tail.seen = r.prod.tail.Load() // A: acquire
-		held = int(r.cons.tail.seen - head)
-		vs = vs[:min(held, len(vs))]
+func (r *Ring[T]) TryPopN(vs []T) int { return r.pop(vs, 1) }
+
+// TryPopAll removes as many values as vs holds and puts them in vs, oldest first,
+// or nothing if there are fewer, and reports which. Consumer only.
+func (r *Ring[T]) TryPopAll(vs []T) bool { return r.pop(vs, len(vs)) == len(vs) }
+
+// push appends as many of vs as there is room for, or none if those are fewer
+// than least.
+func (r *Ring[T]) push(vs []T, least int) int {
+	a, b := r.reserve(len(vs), least)
+	n := len(a) + len(b)
+	if n == 0 {
+		return 0 // not even the counter's line is touched
 	}
-	if len(vs) == 0 {
+	copy(b, vs[copy(a, vs):n])
+	tail := r.tail.Load() + uint64(n)
+	r.tail.publish(tail) // A: release
+	r.prod.claim.publish(tail)
+	r.poppers.wake()
+	return n
+}
+
+// pop removes as many values as vs holds, or none if there are fewer than least.
+func (r *Ring[T]) pop(vs []T, least int) int {
+	a, b := r.peek(len(vs), least)
+	n := len(a) + len(b)
+	if n == 0 {
 		return 0
 	}
-	a, b := r.segments(head, len(vs))
-	take(vs, a)
-	take(vs[len(a):], b)
-	r.cons.head.publish(head + uint64(len(vs))) // B: release
-	return len(vs)
+	copy(vs[copy(vs, a):], b)
+	if r.pointers {
+		zero(a)
+		zero(b)
+	}
+	r.head.publish(r.head.Load() + uint64(n)) // B: release
+	r.pushers.wake()
+	return n
+}
+
+// Len returns how many values the ring holds. Anyone may ask. To the producer
+// and the consumer the answer is exact, but the other side may change it at any
+// moment; to others, who can watch only one counter at a time, it is an upper
+// bound.
+func (r *Ring[T]) Len() int {
+	head := r.head.Load() // first, so that it cannot be ahead of tail
+	return int(min(r.tail.Load()-head, uint64(len(r.slots))))
+}
+
+// Cap returns the capacity that New was given.
+func (r *Ring[T]) Cap() int { return len(r.slots) }
+
+// room looks how far the consumer is and returns how many slots are free. If none
+// is, or the ring is closed, it gives up the claim.
+func (r *Ring[T]) room(tail uint64) int {
+	if r.limit.Load() != 0 { // C
+		before := r.prod.head.seen
+		if gain := r.prod.head.look(&r.head, len(r.slots)); gain > 0 { // B: acquire
+			a, b := r.segments(before, int(gain))
+			fetch(a, true)
+			fetch(b, true)
+		}
+		if free := len(r.slots) - int(tail-r.prod.head.seen); free > 0 {
+			return free
+		}
+	}
+	r.unclaim(tail)
+	return 0
+}
+
+// unclaim ends a push that did not come to be. The consumer may sleep until it
+// knows.
+func (r *Ring[T]) unclaim(tail uint64) {
+	r.prod.claim.publish(tail)
+	r.poppers.wake()
+}
+
+// held looks how far the producer is and returns how many values there are.
+func (r *Ring[T]) held(head uint64) int {
+	before := r.cons.tail.seen
+	if gain := r.cons.tail.look(&r.tail, len(r.slots)); gain > 0 { // A: acquire
+		a, b := r.segments(before, int(gain))
+		fetch(a, false)
+		fetch(b, false)
+	}
+	return int(r.cons.tail.seen - head)
 }
 
 // segments returns the n slots that begin with number from: those up to the end
@@ -176,31 +255,27 @@ func (r *Ring[T]) segments(from uint64, n int) (a, b []T) {
 	return a, r.slots[:n-len(a)]
 }
 
-// take moves what is in slots to dst, which has room for it, and leaves zeros.
-func take[T any](dst, slots []T) {
-	copy(dst, slots)
+// zero is clear, which the race detector does not see.
+func zero[T any](slots []T) {
 	var zero T
-	for i := range slots { // clear would do, if the race detector saw it
+	for i := range slots {
 		slots[i] = zero
 	}
 }
 
-// Len returns how many values the ring holds. Anyone may ask. To the producer
-// and the consumer the answer is exact, but the other side may change it at any
-// moment; to others, who can watch only one counter at a time, it is an upper
-// bound.
-func (r *Ring[T]) Len() int {
-	head := r.cons.head.Load() // first, so that it cannot be ahead of tail
-	return int(min(r.prod.tail.Load()-head, uint64(len(r.slots))))
-}
-
-// Cap returns the capacity that New was given.
-func (r *Ring[T]) Cap() int { return len(r.slots) }
+// What follows is not generic for speed: into code that is made of a generic
+// type elsewhere, the compiler inlines only what it has already inlined in this
+// package.
 
 // A counter counts slots. One side writes it, the other reads it.
 type counter struct{ atomic.Uint64 }
 
-// publish hands over the slots before n. It is a method of a type that is not
-// generic for speed: into code that is made of a generic type elsewhere, the
-// compiler inlines only what it has already inlined in this package.
+// publish hands over the slots before n.
 func (c *counter) publish(n uint64) { cpu.Publish(&c.Uint64, n) }
+
+// sleepers are those on one side who wait: one for each of two roles at most, but
+// any number of channels.
+type sleepers struct{ eventcount.Event }
+
+// wake is called after each change that they may wait for.
+func (s *sleepers) wake() { s.Notify(1) }

@@ -7,8 +7,12 @@ import (
 	"github.com/ferrule-go/ferrule/spsc"
 )
 
-func newAt(capacity int, n uint64) ringtest.Ring[uint64] { return spsc.NewAt[uint64](capacity, n) }
+func newAt(capacity int, n uint64) ringtest.Whole[uint64] { return spsc.NewAt[uint64](capacity, n) }
 
 func TestModel(t *testing.T) { ringtest.Model(t, newAt) }
 
 func FuzzModel(f *testing.F) { ringtest.FuzzModel(f, newAt) }
+
+func TestLinearizable(t *testing.T) {
+	ringtest.Linearizable(t, newAt, ringtest.Recording{Producers: 1, Consumers: 1, Closed: spsc.ErrClosed})
+}

@@ -23,6 +23,10 @@ func TestCorners(t *testing.T) {
 	ringtest.Corners(t, func(capacity int, n uint64) ringtest.Ring[*int] { return spsc.NewAt[*int](capacity, n) })
 }
 
+func TestWaiting(t *testing.T) {
+	ringtest.Waiting(t, func(capacity int) ringtest.Whole[int] { return spsc.New[int](capacity) }, spsc.ErrClosed, 1)
+}
+
 func TestValuesOfNoSize(t *testing.T) {
 	r := spsc.New[struct{}](2)
 	require.Equal(t, 2, r.TryPushN(make([]struct{}, 3)))
