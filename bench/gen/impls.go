@@ -45,6 +45,7 @@ type lock struct {
 
 var locks = []lock{
 	{ID: "spinlock", Name: "ferrule.spinlock.Mutex", Type: "spinlock.Mutex", Acquire: "l.Lock()", Release: "l.Unlock()"},
+	{ID: "ticket", Name: "ferrule.spinlock.Ticket", Type: "spinlock.Ticket", Acquire: "l.Lock()", Release: "l.Unlock()"},
 	{ID: "mcs", Name: "ferrule.mcs.Lock", Type: "mcs.Lock", Node: "mcs.Node", Acquire: "l.Acquire(n)", Release: "l.Release(n)"},
 	{ID: "sync", Name: "sync.Mutex", Type: "sync.Mutex", Acquire: "l.Lock()", Release: "l.Unlock()"},
 }
@@ -66,7 +67,8 @@ type reader struct {
 
 var readers = []reader{
 	{ID: "rcu", Name: "ferrule.rcu", Domain: "rcu.Domain", Enter: "d.Register()", Leave: "r.Close()",
-		Lock: "r.Lock()", Unlock: "r.Unlock()", Synchronize: "d.Synchronize()"},
+		Lock: "r.Lock()", Unlock: "r.Unlock()", Synchronize: "d.Synchronize()",
+		Call: "d.Call(callback)", Barrier: "d.Barrier()"},
 	{ID: "syncRW", Name: "sync.RWMutex", Domain: "sync.RWMutex", Lock: "d.RLock()", Unlock: "d.RUnlock()"},
 	{ID: "xsyncRB", Name: "xsync.RBMutex", Domain: "*xsync.RBMutex", New: "xsync.NewRBMutex()", Lock: "t := (*d).RLock()", Unlock: "(*d).RUnlock(t)"},
 	// What the garbage collector does for those who need no more.

@@ -67,7 +67,7 @@ func measure(work func(n int) time.Duration, most float64) {
 }
 
 // alone says whether each of so many has a processor of its own.
-func alone(goroutines int) bool { return goroutines <= min(runtime.NumCPU(), runtime.GOMAXPROCS(0)) }
+func alone(goroutines int) bool { return goroutines <= min(len(processors), runtime.GOMAXPROCS(0)) }
 
 // run runs work in so many goroutines that begin together, each on a processor
 // of its own if there are enough, and returns how long they took.
@@ -111,22 +111,27 @@ func runFor(goroutines int, length time.Duration, stop *atomic.Bool, work func(i
 	return took
 }
 
-// pin keeps the goroutine on its thread and the thread on the nth of the
-// processors that the program may use. The thread ends with the goroutine.
-func pin(n int) {
-	runtime.LockOSThread()
-	var allowed, one unix.CPUSet
-	if err := unix.SchedGetaffinity(unix.Getpid(), &allowed); err != nil {
+// processors are those that the program may use. They are asked for before any
+// thread is pinned.
+var processors = func() (all []int) {
+	var set unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &set); err != nil {
 		fail(err.Error())
 	}
-	for cpu := 0; one.Count() == 0; cpu++ {
-		if allowed.IsSet(cpu) {
-			if n == 0 {
-				one.Set(cpu)
-			}
-			n--
+	for cpu := 0; len(all) < set.Count(); cpu++ {
+		if set.IsSet(cpu) {
+			all = append(all, cpu)
 		}
 	}
+	return all
+}()
+
+// pin keeps the goroutine on its thread and the thread on the nth of the
+// processors. The thread ends with the goroutine.
+func pin(n int) {
+	runtime.LockOSThread()
+	var one unix.CPUSet
+	one.Set(processors[n])
 	if err := unix.SchedSetaffinity(0, &one); err != nil {
 		fail(err.Error())
 	}

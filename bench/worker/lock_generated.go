@@ -14,6 +14,7 @@ import (
 
 func init() {
 	register("Lock", "ferrule.spinlock.Mutex", spinlockMeasure)
+	register("Lock", "ferrule.spinlock.Ticket", ticketMeasure)
 	register("Lock", "ferrule.mcs.Lock", mcsMeasure)
 	register("Lock", "sync.Mutex", syncMeasure)
 }
@@ -60,6 +61,59 @@ func spinlockAlone(sections int) time.Duration {
 
 // spinlockContend returns how many sections were its own.
 func spinlockContend(j *spinlockJob) (sections uint64) {
+	l := &j.lock
+
+	for !j.stop.Load() {
+		l.Lock()
+		j.sum++
+		l.Unlock()
+		sections++
+	}
+	return sections
+}
+
+// ticketJob is what the contenders share. The section is one addition.
+type ticketJob struct {
+	_    pad
+	lock spinlock.Ticket
+	_    pad
+	sum  uint64
+	_    pad
+	stop atomic.Bool
+	_    pad
+}
+
+func ticketMeasure() {
+	contenders := param("contenders")
+	if contenders == 1 {
+		measure(ticketAlone, 1e9)
+		return
+	}
+	j := new(ticketJob)
+	sections := make([]uint64, contenders)
+	took := runFor(contenders, time.Second, &j.stop, func(i int) { sections[i] = ticketContend(j) })
+	reportSections(took, sections, j.sum)
+}
+
+func ticketAlone(sections int) time.Duration {
+	j := new(ticketJob)
+	took := run(1, func(int) {
+		l := &j.lock
+
+		for range sections {
+			l.Lock()
+			j.sum++
+			l.Unlock()
+		}
+	})
+	if j.sum != uint64(sections) {
+		fail(fmt.Sprintf("%d sections added up to %d", sections, j.sum))
+	}
+	return took
+}
+
+// ticketContend returns how many sections were its own.
+func ticketContend(j *ticketJob) (sections uint64) {
 	l := &j.lock
 
 	for !j.stop.Load() {

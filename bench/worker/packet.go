@@ -27,7 +27,7 @@ func forward(n int) (spent time.Duration) {
 	check(err)
 	cache := pool.NewCache()
 	port, err := e1000e.Open(card, arena, e1000e.Config{
-		RxRing: ring, TxRing: ring, RxCache: cache, TxCache: cache, Promiscuous: true,
+		RxRing: ring, TxRing: ring, RxCaches: []*pktbuf.Cache{cache}, TxCaches: []*pktbuf.Cache{cache}, Promiscuous: true,
 	})
 	check(err)
 	sent := 0

@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,6 +17,7 @@ import (
 func init() {
 	register("Read", "ferrule.rcu", func() { measure(rcuRead, 1e9) })
 	register("Synchronize", "ferrule.rcu", rcuSynchronize)
+	register("Call", "ferrule.rcu", func() { measure(rcuCall, 8e6) })
 	register("Read", "sync.RWMutex", func() { measure(syncRWRead, 1e9) })
 	register("Read", "xsync.RBMutex", func() { measure(xsyncRBRead, 1e9) })
 	register("Read", "go.atomic.Pointer", func() { measure(pointerRead, 1e9) })
@@ -31,6 +33,7 @@ type rcuJob struct {
 	_      pad
 	stop   atomic.Bool
 	_      pad
+	began  atomic.Int64 // readers that have had a section
 }
 
 func rcuNewJob() *rcuJob {
@@ -78,8 +81,14 @@ func rcuSynchronize() {
 				r.Lock()
 				sums[i] += *j.newest.Load()
 				r.Unlock()
+				if sums[i] == 1 {
+					j.began.Add(1)
+				}
 			}
 			return
+		}
+		for j.began.Load() < int64(readers) {
+			runtime.Gosched()
 		}
 		for begin := now(); now() < begin+float64(budget) && len(samples) < cap(samples); {
 			before := now()
@@ -88,15 +97,29 @@ func rcuSynchronize() {
 		}
 		j.stop.Store(true)
 	})
-	if readers > 0 && sum(sums) == 0 {
-		fail("no reader ran")
-	}
 	total := 0.0
 	for _, s := range samples {
 		total += s
 	}
 	percentiles(samples)
 	report(len(samples), total/float64(len(samples)))
+}
+
+func rcuCall(n int) time.Duration {
+	j := rcuNewJob()
+	d := &j.domain
+	var called atomic.Int64
+	callback := func() { called.Add(1) }
+	took := run(1, func(int) {
+		for range n {
+			d.Call(callback)
+		}
+		d.Barrier()
+	})
+	if called.Load() != int64(n) {
+		fail(fmt.Sprintf("%d callbacks, of which %d were called", n, called.Load()))
+	}
+	return took
 }
 
 // syncRWJob is what the readers share. A section follows a pointer and adds what
@@ -109,6 +132,7 @@ type syncRWJob struct {
 	_      pad
 	stop   atomic.Bool
 	_      pad
+	began  atomic.Int64 // readers that have had a section
 }
 
 func syncRWNewJob() *syncRWJob {
@@ -149,6 +173,7 @@ type xsyncRBJob struct {
 	_      pad
 	stop   atomic.Bool
 	_      pad
+	began  atomic.Int64 // readers that have had a section
 }
 
 func xsyncRBNewJob() *xsyncRBJob {
@@ -190,6 +215,7 @@ type pointerJob struct {
 	_      pad
 	stop   atomic.Bool
 	_      pad
+	began  atomic.Int64 // readers that have had a section
 }
 
 func pointerNewJob() *pointerJob {
