@@ -1,6 +1,7 @@
 package rcu_test
 
 import (
+	"context"
 	"math/rand/v2"
 	"runtime"
 	"slices"
@@ -39,8 +40,158 @@ type torture struct {
 	torn    atomic.Int64            // how often the words were not equal
 	stopped atomic.Bool
 
-	synchronize func(*rcu.Domain)
-	useWords    bool
+	readers  []func(*torture, *rcu.Domain) // read for a while
+	periods  []func(*rcu.Domain)           // let a grace period pass; writers choose
+	useWords bool
+}
+
+// Each of these lets a grace period pass.
+var periods = []func(*rcu.Domain){
+	(*rcu.Domain).Synchronize,
+	func(d *rcu.Domain) {
+		ctx, cancel := context.WithCancel(context.Background())
+		go cancel()
+		if d.SynchronizeContext(ctx) != nil {
+			d.Synchronize()
+		}
+	},
+	func(d *rcu.Domain) {
+		for c := d.Snapshot(); !d.Passed(c); {
+			runtime.Gosched()
+		}
+	},
+	func(d *rcu.Domain) {
+		c := d.Snapshot()
+		d.Passed(c) // begins it
+		if err := d.Wait(context.Background(), c); err != nil {
+			panic(err)
+		}
+	},
+	func(d *rcu.Domain) {
+		done := make(chan struct{})
+		d.Call(func() { close(done) })
+		<-done
+	},
+	func(d *rcu.Domain) {
+		d.Call(func() {})
+		d.Barrier()
+	},
+}
+
+// Each of these looks as if it did.
+var brokenPeriods = map[string]func(*rcu.Domain){
+	"nothing": func(*rcu.Domain) {},
+	"context done": func(d *rcu.Domain) {
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		_ = d.SynchronizeContext(ctx) // the error says that nothing is known
+	},
+	"polled once":          func(d *rcu.Domain) { d.Passed(d.Snapshot()) },
+	"cookie made too soon": func(d *rcu.Domain) { d.Passed(rcu.Cookie{}) },
+	"callback not awaited": func(d *rcu.Domain) { d.Call(func() {}) },
+	"barrier for nothing":  (*rcu.Domain).Barrier,
+}
+
+// Each of these reads for a while, in a section.
+var readers = []func(*torture, *rcu.Domain){
+	func(x *torture, d *rcu.Domain) {
+		r := d.Register()
+		for range rand.N(1000) {
+			r.Lock()
+			e := x.find()
+			if rand.N(16) == 0 {
+				r.Lock()
+				runtime.Gosched()
+				r.Unlock()
+			}
+			x.use(e)
+			r.Unlock()
+		}
+		r.Close()
+	},
+	func(x *torture, d *rcu.Domain) {
+		r := d.Register()
+		for range rand.N(10) {
+			r.Online()
+			for range rand.N(100) {
+				x.use(x.find())
+				r.Quiesce()
+				r.Lock()
+				x.use(x.find())
+				r.Unlock()
+			}
+			r.Offline()
+			runtime.Gosched()
+		}
+		r.Close()
+	},
+	func(x *torture, d *rcu.Domain) {
+		for range 1000 {
+			d.Read(func() { x.use(x.find()) })
+		}
+	},
+}
+
+// Each of these looks as if it did.
+var brokenReaders = map[string]func(*torture, *rcu.Domain){
+	"use after Unlock": func(x *torture, d *rcu.Domain) {
+		r := d.Register()
+		r.Lock()
+		e := x.find()
+		r.Unlock()
+		x.use(e)
+		r.Close()
+	},
+	"use after Quiesce": func(x *torture, d *rcu.Domain) {
+		r := d.Register()
+		r.Online()
+		for range 100 {
+			e := x.find()
+			runtime.Gosched() // a grace period begins
+			r.Quiesce()
+			runtime.Gosched() // and ends
+			x.use(e)
+		}
+		r.Offline()
+		r.Close()
+	},
+	"use after Offline": func(x *torture, d *rcu.Domain) {
+		r := d.Register()
+		r.Online()
+		e := x.find()
+		r.Offline()
+		x.use(e)
+		r.Close()
+	},
+	"use after Read": func(x *torture, d *rcu.Domain) {
+		var e *element
+		d.Read(func() { e = x.find() })
+		x.use(e)
+	},
+}
+
+// find returns one of the elements that are the newest.
+func (x *torture) find() *element { return x.newest[rand.N(len(x.newest))].Load() }
+
+// use looks at e for a while and then at its age.
+func (x *torture) use(e *element) {
+	if e == nil {
+		return // no writer has begun
+	}
+	var words [4]uint64
+	if x.useWords {
+		words = e.words
+	}
+	if rand.N(16) == 0 {
+		runtime.Gosched()
+	} else {
+		cpu.Pause(rand.Uint32N(8))
+	}
+	age := e.age.Load()
+	if x.useWords && words != e.words || words != [4]uint64{words[0], words[0], words[0], words[0]} {
+		x.torn.Add(1)
+	}
+	x.seen[age].Add(1)
 }
 
 func (x *torture) write(d *rcu.Domain, own int, enough func(round int) bool) {
@@ -58,7 +209,7 @@ func (x *torture) write(d *rcu.Domain, own int, enough func(round int) bool) {
 			old.age.Store(1)
 			aging = append(aging, old)
 		}
-		x.synchronize(d)
+		x.periods[rand.N(len(x.periods))](d)
 		for _, e := range aging {
 			if e.age.Add(1) == 2 {
 				x.fill(e, rand.Uint64())
@@ -74,6 +225,9 @@ func (x *torture) write(d *rcu.Domain, own int, enough func(round int) bool) {
 		if round%256 == 0 {
 			runtime.GC()
 		}
+		if rand.N(16) == 0 {
+			runtime.Gosched()
+		}
 	}
 }
 
@@ -86,52 +240,29 @@ func (x *torture) fill(e *element, v uint64) {
 	}
 }
 
-func (x *torture) read(d *rcu.Domain) {
+// flood gives d callbacks as fast as it takes them, and returns how many never
+// came.
+func (x *torture) flood(d *rcu.Domain) (lost int) {
+	given, came := 0, 0
 	for !x.stopped.Load() {
-		r := d.Register()
-		for range rand.N(1000) {
-			x.section(r)
+		for range rand.N(2 * rcu.Backlog) {
+			given++
+			d.Call(func() { came++ })
 		}
-		r.Close()
+		d.Barrier()
 	}
+	return given - came
 }
 
-func (x *torture) section(r *rcu.Reader) {
-	r.Lock()
-	e := x.newest[rand.N(len(x.newest))].Load()
-	if e == nil {
-		r.Unlock()
-		return
-	}
-	var words [4]uint64
-	if x.useWords {
-		words = e.words
-	}
-	switch rand.N(16) {
-	case 0:
-		runtime.Gosched()
-	case 1:
-		r.Lock()
-		runtime.Gosched()
-		r.Unlock()
-	default:
-		cpu.Pause(rand.Uint32N(8))
-	}
-	age := e.age.Load()
-	if x.useWords && words != e.words || words != [4]uint64{words[0], words[0], words[0], words[0]} {
-		x.torn.Add(1)
-	}
-	r.Unlock()
-	x.seen[age].Add(1)
-}
-
-// run returns how often readers saw an element of each age. The numbers of grace
-// periods wrap after the first 50.
-func (x *torture) run(enough func(round int) bool) (ages []int64) {
-	d := rcu.NewAt(^uint64(0) - 50*rcu.Step)
+// run has all read and write until a writer has had enough.
+func (x *torture) run(d *rcu.Domain, enough func(round int) bool) {
 	var readers, writers sync.WaitGroup
-	for range 4 {
-		readers.Go(func() { x.read(d) })
+	for _, read := range x.readers {
+		readers.Go(func() {
+			for !x.stopped.Load() {
+				read(x, d)
+			}
+		})
 	}
 	for own := range x.newest {
 		writers.Go(func() { x.write(d, own, enough) })
@@ -139,6 +270,10 @@ func (x *torture) run(enough func(round int) bool) (ages []int64) {
 	writers.Wait()
 	x.stopped.Store(true)
 	readers.Wait()
+}
+
+// ages returns how often readers saw an element of each age.
+func (x *torture) ages() (ages []int64) {
 	for age := range x.seen {
 		ages = append(ages, x.seen[age].Load())
 	}
@@ -148,25 +283,52 @@ func (x *torture) run(enough func(round int) bool) (ages []int64) {
 // No reader may see an element older than one: it was replaced, and then a grace
 // period passed.
 func TestTorture(t *testing.T) {
-	length := 2 * time.Second
+	t.Run("driver fences", torment)
+	t.Run("readers fence", func(t *testing.T) {
+		defer rcu.ReadersFence()()
+		torment(t)
+	})
+}
+
+func torment(t *testing.T) {
+	length := time.Second
 	if testing.Short() {
 		length = 0
 	}
 	end := time.Now().Add(length)
-	x := &torture{synchronize: (*rcu.Domain).Synchronize, useWords: true}
-	ages := x.run(func(round int) bool { return round >= 200 && time.Now().After(end) })
-	t.Logf("elements seen, by age: %v", ages)
-	require.NotZero(t, ages[1], "no reader was overtaken by a writer")
-	for age, n := range ages[2:] {
-		require.Zero(t, n, "readers saw elements of age %d; all by age: %v", age+2, ages)
+	x := &torture{readers: slices.Concat(readers, readers), periods: periods, useWords: true}
+	d := rcu.NewAt(^uint64(0) - 50*rcu.Step) // the numbers wrap soon
+	lost := make(chan int)
+	go func() { lost <- x.flood(d) }()
+	x.run(d, func(round int) bool {
+		return round >= 200 && time.Now().After(end) && x.seen[1].Load() > 0
+	})
+	require.Zero(t, <-lost, "callbacks that did not come")
+	d.Close()
+	t.Logf("elements seen, by age: %v", x.ages())
+	for age, n := range x.ages()[2:] {
+		require.Zero(t, n, "readers saw elements of age %d; all by age: %v", age+2, x.ages())
 	}
 	require.Zero(t, x.torn.Load(), "elements changed while readers had them")
 }
 
-// Without grace periods the torture has to come to light.
-func TestTortureSeesMissingGracePeriods(t *testing.T) {
-	x := &torture{synchronize: func(*rcu.Domain) { runtime.Gosched() }}
-	x.run(func(int) bool {
+// The torture brings to light whatever is broken, a writer or a reader.
+func TestTortureSeesWhatIsBroken(t *testing.T) {
+	for name, broken := range brokenPeriods {
+		t.Run(name, func(t *testing.T) {
+			untilSeen(&torture{readers: readers, periods: []func(*rcu.Domain){broken}})
+		})
+	}
+	for name, broken := range brokenReaders {
+		t.Run(name, func(t *testing.T) {
+			untilSeen(&torture{readers: []func(*torture, *rcu.Domain){broken, broken}, periods: periods})
+		})
+	}
+}
+
+// untilSeen returns when a reader has seen an element that is too old.
+func untilSeen(x *torture) {
+	x.run(new(rcu.Domain), func(int) bool {
 		for age := range x.seen {
 			if age >= 2 && x.seen[age].Load() > 0 {
 				return true
