@@ -10,7 +10,7 @@ import (
 // push after it, and delays them only when the ring has gone once round.
 func TestSuspendedProducer(t *testing.T) {
 	r := New[string](4)
-	first, n := r.claim(&r.tail, free, 1)
+	first, n := r.claim(&r.tail, free, 1, 1)
 	require.Equal(t, 1, n)
 
 	require.True(t, r.TryPush("second"))
@@ -23,7 +23,8 @@ func TestSuspendedProducer(t *testing.T) {
 	require.False(t, ok, "nothing is to be had before the first")
 	require.Zero(t, r.TryPopN(make([]string, 4)))
 
-	r.slot(first).put("first", first)
+	r.values[0] = "first"
+	r.give(first, 1, full)
 	vs := make([]string, 4)
 	require.Equal(t, 4, r.TryPopN(vs))
 	require.Equal(t, []string{"first", "second", "third", "fourth"}, vs)
@@ -34,7 +35,7 @@ func TestSuspendedProducer(t *testing.T) {
 func TestSuspendedConsumer(t *testing.T) {
 	r := New[int](4)
 	require.Equal(t, 4, r.TryPushN([]int{0, 1, 2, 3}))
-	first, n := r.claim(&r.head, full, 1)
+	first, n := r.claim(&r.head, full, 1, 1)
 	require.Equal(t, 1, n)
 
 	vs := make([]int, 2)
@@ -43,7 +44,7 @@ func TestSuspendedConsumer(t *testing.T) {
 	require.False(t, r.TryPush(4), "its slot is not given back")
 	require.Zero(t, r.TryPushN([]int{4}))
 
-	require.Zero(t, r.slot(first).take(first+4))
+	r.give(first+4*step, 1, free)
 	require.Equal(t, 3, r.TryPushN([]int{4, 5, 6, 7}))
 	require.Equal(t, 4, r.Len())
 }
@@ -53,12 +54,12 @@ func TestBurstEndsAtSlotInUse(t *testing.T) {
 	r := New[int](8)
 	require.Equal(t, 8, r.TryPushN(make([]int, 8)))
 	require.Equal(t, 3, r.TryPopN(make([]int, 3)))
-	slow, n := r.claim(&r.head, full, 1)
+	slow, n := r.claim(&r.head, full, 1, 1)
 	require.Equal(t, 1, n)
 	require.Equal(t, 4, r.TryPopN(make([]int, 8)))
 
 	require.Equal(t, 3, r.TryPushN(make([]int, 8)))
 	require.Zero(t, r.TryPushN(make([]int, 8)))
-	r.slot(slow).take(slow + 8)
+	r.give(slow+8*step, 1, free)
 	require.Equal(t, 5, r.TryPushN(make([]int, 8)))
 }

@@ -19,7 +19,7 @@ func TestSlotsKeepDistanceFromForeignMemory(t *testing.T) {
 		var rings []*Ring[*int] // all alive, or the next would take the place of one collected
 		for range 100 {
 			rings = append(rings, New[*int](capacity))
-			slots := rings[len(rings)-1].slots
+			slots := rings[len(rings)-1].values
 			first := uintptr(unsafe.Pointer(&slots[0]))
 			spans = append(spans, [2]uintptr{first, first + uintptr(capacity)*unsafe.Sizeof(slots[0])})
 		}

@@ -31,9 +31,11 @@ package mpmc
 import (
 	"fmt"
 	"math/bits"
+	"reflect"
 	"sync/atomic"
 
 	"github.com/ferrule-go/ferrule/internal/cpu"
+	"github.com/ferrule-go/ferrule/internal/eventcount"
 	"github.com/ferrule-go/ferrule/spinlock"
 )
 
@@ -74,16 +76,23 @@ type Ring[T any] struct {
 	head counter // pops claimed so far
 	_    cpu.Pad
 
-	// slots is set by New, read by all, never written again. Its length is the
-	// capacity.
-	slots []slot[T]
-	_     cpu.Pad
-}
+	// Set by New, read by all, never written again. There are as many turns and
+	// values as the capacity.
+	turns    []turn
+	values   []T
+	pointers bool // T has pointers, which the ring must not keep alive
+	_        cpu.Pad
 
-// A slot holds one value at a time.
-type slot[T any] struct {
-	turn turn
-	v    T
+	// Written by who goes to sleep.
+	pushers waiters // for room
+	poppers waiters // for values
+	_       cpu.Pad
+
+	// Written by who has the ring in hand: see inplace.go.
+	reserved claimed
+	_        cpu.Pad
+	peeked   claimed
+	_        cpu.Pad
 }
 
 // New returns an empty ring of the given capacity, which must be a power of
@@ -93,9 +102,13 @@ func New[T any](capacity int) *Ring[T] {
 	if capacity < 1 || bits.OnesCount(uint(capacity)) != 1 {
 		panic(fmt.Sprintf("mpmc: capacity %d is not a power of two", capacity))
 	}
-	r := &Ring[T]{slots: makeSlots[T](capacity)}
-	for n := range uint64(capacity) {
-		r.slot(n).turn.Store(2*n + free)
+	r := &Ring[T]{
+		turns:    makeSlots[turn](capacity),
+		values:   makeSlots[T](capacity),
+		pointers: pointers(reflect.TypeFor[T]()),
+	}
+	for n := range r.turns {
+		r.turns[n].Store(uint64(n)*step + free)
 	}
 	return r
 }
@@ -105,10 +118,14 @@ func (r *Ring[T]) TryPush(v T) bool {
 	var b spinlock.Backoff
 	for {
 		tail := r.tail.Load() // before the turn: see claim
-		s := r.slot(tail)
-		early := s.turn.early(2*tail + free) // B: acquire
+		i := index(tail, len(r.turns))
+		early := r.turns[i].early(tail + free) // B: acquire
 		if early == 0 && r.tail.claim(tail, 1) {
-			s.put(v, tail)
+			r.values[i] = v
+			r.turns[i].publish(tail + full) // A: release
+			if r.poppers.any() {
+				r.wakePoppers()
+			}
 			return true
 		}
 		if early > 0 {
@@ -123,10 +140,19 @@ func (r *Ring[T]) TryPop() (v T, ok bool) {
 	var b spinlock.Backoff
 	for {
 		head := r.head.Load() // before the turn: see claim
-		s := r.slot(head)
-		early := s.turn.early(2*head + full) // A: acquire
+		i := index(head, len(r.turns))
+		early := r.turns[i].early(head + full) // A: acquire
 		if early == 0 && r.head.claim(head, 1) {
-			return s.take(head + uint64(len(r.slots))), true
+			v = r.values[i]
+			if r.pointers {
+				var zero T
+				r.values[i] = zero
+			}
+			r.turns[i].publish(head + free + uint64(len(r.turns))*step) // B: release
+			if r.pushers.any() {
+				r.wakePushers()
+			}
+			return v, true
 		}
 		if early > 0 {
 			return v, false
@@ -137,76 +163,116 @@ func (r *Ring[T]) TryPop() (v T, ok bool) {
 
 // TryPushN appends as many of vs as there is room for, the first ones first,
 // and returns how many. It keeps the values and not vs.
-func (r *Ring[T]) TryPushN(vs []T) int {
-	tail, n := r.claim(&r.tail, free, len(vs))
-	for i, v := range vs[:n] {
-		number := tail + uint64(i)
-		r.slot(number).put(v, number)
-	}
-	return n
-}
+func (r *Ring[T]) TryPushN(vs []T) int { return r.push(vs, 1) }
+
+// TryPushAll appends vs if there is room for all, and reports whether there was.
+func (r *Ring[T]) TryPushAll(vs []T) bool { return r.push(vs, len(vs)) == len(vs) }
 
 // TryPopN removes the oldest values, as many as there are and as vs holds, puts
 // them in vs, oldest first, and returns how many.
-func (r *Ring[T]) TryPopN(vs []T) int {
-	head, n := r.claim(&r.head, full, len(vs))
-	for i := range vs[:n] {
-		number := head + uint64(i)
-		vs[i] = r.slot(number).take(number + uint64(len(r.slots)))
+func (r *Ring[T]) TryPopN(vs []T) int { return r.pop(vs, 1) }
+
+// TryPopAll fills vs with the oldest values if there are enough, and reports
+// whether there were.
+func (r *Ring[T]) TryPopAll(vs []T) bool { return r.pop(vs, len(vs)) == len(vs) }
+
+// push appends as many of vs as there is room for, or none if those are fewer
+// than least.
+func (r *Ring[T]) push(vs []T, least int) int {
+	tail, n := r.claim(&r.tail, free, least, len(vs))
+	if n > 0 {
+		a, b := r.segments(tail, n)
+		copy(b, vs[copy(a, vs):n])
+		r.give(tail, n, full) // A: release
+		if r.poppers.any() {
+			r.wakePoppers()
+		}
 	}
 	return n
 }
 
-// claim claims for the caller up to limit slots in a row whose turn it is, and
-// returns the number of the first and how many: none if the turn of the first
-// is still to come.
+// pop fills vs with as many values as there are, or none if those are fewer than
+// least.
+func (r *Ring[T]) pop(vs []T, least int) int {
+	head, n := r.claim(&r.head, full, least, len(vs))
+	if n > 0 {
+		a, b := r.segments(head, n)
+		copy(vs[copy(vs, a):n], b)
+		if r.pointers {
+			zero(a)
+			zero(b)
+		}
+		r.give(head+uint64(len(r.turns))*step, n, free) // B: release
+		if r.pushers.any() {
+			r.wakePushers()
+		}
+	}
+	return n
+}
+
+// claim claims for the caller the slots in a row whose turn it is, up to most, and
+// returns the number of the first and how many: none if those are fewer than
+// least because the turn of the next is still to come.
 //
 // The slots cannot change hands between the look at their turns and the claim.
-// The turn of slot n leaves 2n+free only by whoever claims number n, and that
-// moves the counter past n, for good: the counter never comes back to first. So
-// if the compare-and-swap finds it there still, nobody has claimed any number
-// from first on, and the turns are as they were seen.
+// The turn of slot n leaves what the caller wants only by whoever claims number n,
+// and that moves the counter past n, for good: the counter never comes back to
+// first. So if the compare-and-swap finds it there still, nobody has claimed any
+// number from first on, and the turns are as they were seen.
 //
-// That the turn of the first is still to come means full, or empty, and not a
-// lost race: the counter, loaded before the turn, has not gone past first, for
-// whoever moved it past had seen that turn come.
-func (r *Ring[T]) claim(c *counter, side uint64, limit int) (first uint64, n int) {
+// That a turn is still to come means full, or empty, and not a lost race: the
+// counter, loaded before the turn, has not gone past first, for whoever moved it
+// past had seen that turn come.
+func (r *Ring[T]) claim(c *counter, side uint64, least, most int) (first uint64, n int) {
 	var b spinlock.Backoff
 	for {
 		first = c.Load()
-		early := int64(0)
-		for n = 0; n < limit; n++ { // ends within one round of the ring
-			number := first + uint64(n)
-			early = r.slot(number).turn.early(2*number + side) // A, B: acquire
-			if early != 0 {
-				break
-			}
+		held, early := r.count(first+side, most) // A, B: acquire
+		if held < least && early > 0 || most == 0 {
+			return first, 0
 		}
-		if n == 0 && early >= 0 || n > 0 && c.claim(first, n) {
-			return first, n
+		if held >= least && c.claim(first, held) {
+			return first, held
 		}
 		b.Lost()
 	}
 }
 
-// slot returns the slot of push and pop number n.
-func (r *Ring[T]) slot(n uint64) *slot[T] { return &r.slots[n&uint64(len(r.slots)-1)] }
-
-// put fills the slot, which the caller has claimed as push number n, and gives
-// it to pop number n.
-func (s *slot[T]) put(v T, n uint64) {
-	s.v = v
-	s.turn.publish(2*n + full) // A: release
+// count returns how many slots in a row, up to most, have the turns that begin
+// with want, and if there are fewer, by how much the next one's is still to come.
+func (r *Ring[T]) count(want uint64, most int) (n int, early int64) {
+	for ; n < most; n++ { // ends within one round of the ring
+		if early = r.turns[index(want, len(r.turns))].early(want); early != 0 {
+			break
+		}
+		want += step
+	}
+	return n, early
 }
 
-// take empties the slot, which the caller has claimed for a pop, and gives it to
-// push number next.
-func (s *slot[T]) take(next uint64) T {
-	v := s.v
+// give gives n slots, from number first on, to the side whose turn it is then. It
+// begins with the last: the other side takes slots from the first on, so it gets
+// all of them at once, and reads none of their lines while they are written.
+func (r *Ring[T]) give(first uint64, n int, side uint64) {
+	for next := first + uint64(n)*step; next != first; {
+		next -= step
+		r.turns[index(next, len(r.turns))].publish(next + side)
+	}
+}
+
+// segments returns the values of n slots, from number first on: those up to the
+// end of the array, and those that go on at its beginning.
+func (r *Ring[T]) segments(first uint64, n int) (a, b []T) {
+	i := index(first, len(r.turns))
+	a = r.values[i:min(i+n, len(r.values))]
+	return a, r.values[:n-len(a)]
+}
+
+func zero[T any](vs []T) {
 	var zero T
-	s.v = zero                    // or the ring would keep v alive
-	s.turn.publish(2*next + free) // B: release
-	return v
+	for i := range vs { // clear would do, if the race detector saw it
+		vs[i] = zero
+	}
 }
 
 // Len returns how many values the ring holds, those included whose push or pop
@@ -214,31 +280,45 @@ func (s *slot[T]) take(next uint64) T {
 // answer is an upper bound.
 func (r *Ring[T]) Len() int {
 	head := r.head.Load() // first, so that it cannot be ahead of tail
-	return int(min(r.tail.Load()-head, uint64(len(r.slots))))
+	return int(min((r.tail.Load()-head&^flags)/step, uint64(len(r.turns))))
 }
 
 // Cap returns the capacity that New was given.
-func (r *Ring[T]) Cap() int { return len(r.slots) }
+func (r *Ring[T]) Cap() int { return len(r.turns) }
 
 // What follows is not generic for speed: into code that is made of a generic
 // type elsewhere, the compiler inlines only what it has already inlined in this
 // package.
 
-// A counter numbers the pushes or the pops.
+// A counter numbers the pushes or the pops, in steps. What it has over a whole
+// number of steps are flags, each of which makes the turn that is wanted next one
+// that never comes: nothing else has to look at them.
 type counter struct{ atomic.Uint64 }
 
-// claim moves the counter from first on by n, unless somebody else has.
+const (
+	step = 8
+
+	closed = 1 // for good; of tail only
+	inHand = 2 // a Reserve or a Peek is under way
+	flags  = closed | inHand
+)
+
+// claim moves the counter on from first by n, unless somebody else has, or has set
+// a flag.
 func (c *counter) claim(first uint64, n int) bool {
-	return c.CompareAndSwap(first, first+uint64(n))
+	return c.CompareAndSwap(first, first+uint64(n)*step)
 }
 
-// A turn tells whose a slot is to claim: push number n may on turn 2n+free, pop
-// number n on turn 2n+full.
+// index returns which of so many slots is used by push and pop number n.
+func index(n uint64, capacity int) int { return int(n / step & uint64(capacity-1)) }
+
+// A turn tells whose a slot is to claim: push number n may on turn n+free, pop
+// number n on turn n+full.
 type turn struct{ atomic.Uint64 }
 
 const (
 	free = 0
-	full = 1
+	full = step / 2
 )
 
 // early returns by how much want is still to come: 0 if it is there, less if it
@@ -248,3 +328,10 @@ func (t *turn) early(want uint64) int64 { return int64(want - t.Load()) }
 // publish ends the caller's claim. The turn of a claimed slot has no other
 // writer, and nothing ever swaps or adds to a turn, so publishing it is enough.
 func (t *turn) publish(next uint64) { cpu.Publish(&t.Uint64, next) }
+
+// waiters are those who sleep.
+type waiters struct{ eventcount.Event }
+
+// any reports whether there are some. Whoever has made something happen that they
+// may be waiting for asks, and then wakes them.
+func (w *waiters) any() bool { return w.Waited() }

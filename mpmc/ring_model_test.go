@@ -7,8 +7,15 @@ import (
 	"github.com/ferrule-go/ferrule/mpmc"
 )
 
-func newAt(capacity int, n uint64) ringtest.Ring[uint64] { return mpmc.NewAt[uint64](capacity, n) }
+func newAt(capacity int, n uint64) ringtest.Whole[uint64] { return mpmc.NewAt[uint64](capacity, n) }
 
 func TestModel(t *testing.T) { ringtest.Model(t, newAt) }
 
 func FuzzModel(f *testing.F) { ringtest.FuzzModel(f, newAt) }
+
+func TestLinearizable(t *testing.T) {
+	for _, crowd := range []ringtest.Recording{{Producers: 1, Consumers: 1}, {Producers: 2, Consumers: 2}} {
+		crowd.Hides, crowd.Closed = true, mpmc.ErrClosed
+		ringtest.Linearizable(t, newAt, crowd)
+	}
+}

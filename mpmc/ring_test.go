@@ -23,6 +23,11 @@ func TestCorners(t *testing.T) {
 	ringtest.Corners(t, func(capacity int, n uint64) ringtest.Ring[*int] { return mpmc.NewAt[*int](capacity, n) })
 }
 
+func TestWaiting(t *testing.T) {
+	newRing := func(capacity int) ringtest.Whole[int] { return mpmc.NewAt[int](capacity, math.MaxUint64-1) }
+	ringtest.Waiting(t, newRing, mpmc.ErrClosed, 3)
+}
+
 func TestValuesOfNoSize(t *testing.T) {
 	r := mpmc.New[struct{}](2)
 	require.Equal(t, 2, r.TryPushN(make([]struct{}, 3)))

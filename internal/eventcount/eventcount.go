@@ -37,6 +37,7 @@ import (
 	"time"
 
 	"github.com/ferrule-go/ferrule/internal/cpu"
+	"github.com/ferrule-go/ferrule/spinlock"
 )
 
 // An Event is what goroutines wait for and others notify of.
@@ -73,6 +74,11 @@ func (e *Event) Notify(n int) {
 		e.wake(n)
 	}
 }
+
+// Waited reports whether anybody waits or watches. It is the load that Notify
+// makes, for a notifier who has to find out how many to wake. As with Notify, what
+// makes the condition true is to be published before it.
+func (e *Event) Waited() bool { return e.waiting.Load() != 0 } // B
 
 // NotifyAll wakes everybody: for a condition that will not pass, such as closed.
 func (e *Event) NotifyAll() { e.Notify(int(^uint(0) >> 1)) }
@@ -125,6 +131,32 @@ func fence() {
 	if !cpu.Membarrier() {
 		time.Sleep(100 * time.Microsecond)
 	}
+}
+
+// Await returns nil once look returns true, and the context's error if that is
+// done first. It looks again and again while others are likely to act soon; then
+// it sleeps, and looks whenever it is notified. Only the caller's goroutine calls
+// look, and never again after it returned true.
+func (e *Event) Await(ctx context.Context, look func() bool) error {
+	var soon spinlock.Backoff
+	for !look() {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if !soon.Spent() {
+			soon.Wait()
+			continue
+		}
+		w := e.Prepare()
+		if look() {
+			w.Cancel()
+			return nil
+		}
+		if err := w.Wait(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // A Waiter is one goroutine's announcement that it is about to wait.

@@ -21,8 +21,8 @@ type Recording struct {
 	Producers, Consumers int
 
 	// Hides says that a participant in the middle of a push or a pop hides the
-	// values or the room behind it: finding less than there is, is then wrong only
-	// if no call of the other side was under way.
+	// values or the room behind it, and one with a Reserve or a Peek in hand, all:
+	// finding less than there is, is then wrong only if no such call was under way.
 	Hides bool
 
 	Closed error // the ring's ErrClosed
@@ -129,13 +129,16 @@ func (h *history) add(client int, c request, r result, begin int64) {
 	h.mu.Unlock()
 }
 
-// excuse marks the calls that another side's call overlaps.
+// excuse marks the calls that overlap one of the other side, or one of their own
+// that has the ring in hand.
 func (h *history) excuse() {
 	for i, op := range h.ops {
 		c := op.Input.(request)
-		c.excused = slices.ContainsFunc(h.ops, func(other porcupine.Operation) bool {
-			return isPush(other) != isPush(op) && other.Call < op.Return && op.Call < other.Return
-		})
+		for j, other := range h.ops {
+			kind := other.Input.(request).kind
+			hides := isPush(other) != isPush(op) || kind == "Reserve" || kind == "Peek"
+			c.excused = c.excused || i != j && hides && other.Call < op.Return && op.Call < other.Return
+		}
 		h.ops[i].Input = c
 	}
 }

@@ -12,9 +12,10 @@ type Way struct {
 	name string
 
 	// They move some of the items and return how many: none if the ring is full
-	// or empty, which those who wait never find.
+	// or empty. Those who wait never find that, and those who work in place may be
+	// told so because of one another; neither is to be asked.
 	push, pop func(r Whole[Item], items []Item) int
-	waits     bool
+	unasked   bool
 }
 
 func (w Way) String() string {
@@ -26,13 +27,13 @@ func (w Way) String() string {
 
 // Ways are all but the zero Way.
 var Ways = []Way{
-	{name: "wait", push: pushWaiting, pop: popWaiting, waits: true},
-	{name: "cancel", push: pushCancelled, pop: popCancelled, waits: true},
-	{name: "select", push: pushReady, pop: popReady, waits: true},
-	{name: "in-place", push: pushInPlace, pop: popInPlace},
+	{name: "wait", push: pushWaiting, pop: popWaiting, unasked: true},
+	{name: "cancel", push: pushCancelled, pop: popCancelled, unasked: true},
+	{name: "select", push: pushReady, pop: popReady, unasked: true},
+	{name: "in-place", push: pushInPlace, pop: popInPlace, unasked: true},
 	{name: "push-all", push: pushAll, pop: popAvailable},
 	{name: "pop-all", push: pushAvailable, pop: popAll},
-	{name: "mixed", push: pushAnyhow, pop: popAnyhow, waits: true},
+	{name: "mixed", push: pushAnyhow, pop: popAnyhow, unasked: true},
 }
 
 func pushWaiting(r Whole[Item], items []Item) int { return pushUntil(context.Background(), r, items) }
@@ -110,7 +111,7 @@ func popReady(r Whole[Item], items []Item) int {
 	}
 }
 
-// pushInPlace now and then commits fewer than it reserved.
+// pushInPlace now and then commits fewer than it reserved, or none.
 func pushInPlace(r Whole[Item], items []Item) int {
 	a, b := r.Reserve(len(items))
 	n := len(a) + len(b)
