@@ -223,7 +223,7 @@ func (o *forwardOptions) open(rig *rig, arena *pktbuf.Arena, e *engine) (ports [
 		p, err := e1000e.Open(card, arena, e1000e.Config{
 			RxRing: o.ring, TxRing: o.ring,
 			RxCaches: []*pktbuf.Cache{e.rxCache(i)}, TxCaches: []*pktbuf.Cache{e.txCache(i)},
-			Promiscuous: true,
+			Filter: nicring.Filter{Promiscuous: true},
 		})
 		if err != nil {
 			return ports, err

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/ferrule-go/ferrule/nicring"
 	"github.com/ferrule-go/ferrule/nicring/e1000e"
 	"github.com/ferrule-go/ferrule/nicring/nictest"
 	"github.com/ferrule-go/ferrule/pktbuf"
@@ -34,7 +35,7 @@ func forward(b *testing.B, ring, burst int) {
 	require.NoError(b, err)
 	cache := pool.NewCache()
 	port, err := e1000e.Open(card, arena, e1000e.Config{
-		RxRing: ring, TxRing: ring, RxCaches: []*pktbuf.Cache{cache}, TxCaches: []*pktbuf.Cache{cache}, Promiscuous: true,
+		RxRing: ring, TxRing: ring, RxCaches: []*pktbuf.Cache{cache}, TxCaches: []*pktbuf.Cache{cache}, Filter: nicring.Filter{Promiscuous: true},
 	})
 	require.NoError(b, err)
 	sent := 0

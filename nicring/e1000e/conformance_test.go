@@ -59,6 +59,11 @@ func conform(t *testing.T, open func(t *testing.T) *rig) {
 		{"TransmitQueues", testTransmitQueues},
 		{"RuntsAndOversize", testRuntsAndOversize},
 		{"Filter", testFilter},
+		{"SetFilter", testSetFilter},
+		{"Spread", testSpread},
+		{"ReceiveChecksums", testReceiveChecksums},
+		{"ReceiveVLAN", testReceiveVLAN},
+		{"Jumbo", testJumbo},
 		{"Statistics", testStatistics},
 		{"Wait", testWait},
 		{"PoolExhausted", testPoolExhausted},
@@ -148,6 +153,14 @@ func (d *desk) recv(n, burst int) (frames [][]byte) {
 		require.True(d.t, time.Now().Before(deadline), "%d of %d frames received", len(frames), n)
 	}
 	return frames
+}
+
+// await polls for a condition.
+func (d *desk) await(condition func() bool, format string, args ...any) {
+	d.t.Helper()
+	for deadline := time.Now().Add(patience); !condition(); {
+		require.True(d.t, time.Now().Before(deadline), "waited in vain for %s", fmt.Sprintf(format, args...))
+	}
 }
 
 // sent returns the next n frames on the wire.
@@ -363,7 +376,7 @@ func testFilter(t *testing.T, r *rig) {
 	require.Equal(t, [][]byte{broadcast, mine}, d.recv(2, 8))
 	d.close()
 
-	d = r.open(t, func(c *e1000e.Config) { c.Promiscuous = true })
+	d = r.open(t, func(c *e1000e.Config) { c.Filter.Promiscuous = true })
 	r.deliver(stranger, broadcast, multicast, mine)
 	require.Equal(t, [][]byte{stranger, broadcast, multicast, mine}, d.recv(4, 8))
 }
@@ -488,7 +501,7 @@ func testReopen(t *testing.T, r *rig) {
 // testTakeOver opens a card whose owner was killed: it runs, with all that the
 // owner had set, and the kernel has taken it off memory.
 func testTakeOver(t *testing.T, r *rig) {
-	killed := r.open(t, func(c *e1000e.Config) { c.Promiscuous = true })
+	killed := r.open(t, func(c *e1000e.Config) { c.Filter.Promiscuous = true })
 	r.deliver(r.frames(0, 3)...)
 	killed.recv(3, 3)
 	require.NoError(t, r.card.SetBusMaster(false))

@@ -39,19 +39,41 @@ const (
 type Config struct {
 	RxRing, TxRing     int // descriptors a queue: a power of two from 8 to 32768; 0 means 512
 	RxCaches, TxCaches []*pktbuf.Cache
-	Promiscuous        bool // receive frames whatever their destination
+
+	// Filter says what to receive; SetFilter changes it later.
+	Filter nicring.Filter
+	// RSS spreads received frames over the queues and gives each its hash. With
+	// nil, several queues get nicring.NewRSS and a single one does no hashing.
+	RSS *nicring.RSS
+	// MaxFrame is the longest frame to receive and to send, in bytes without CRC:
+	// from 1518 to 9230; 0 means 1518. What is longer than a buffer is received
+	// as a chain of buffers, of 2048 bytes each but for the last.
+	MaxFrame int
+	// VLAN has the card take the tag out of received frames; see pktbuf.Buf.VLAN.
+	// Tags to be put into frames are put in either way.
+	VLAN bool
 }
 
-const maxQueues = 2
+const (
+	maxQueues = 2
+
+	frameMin   = 60   // without CRC (IEEE 802.3, 3.2.8)
+	frameMax   = 1518 // without CRC, with one VLAN tag
+	frameJumbo = 9230 // the longest that the card can do
+)
+
+var errClosed = errors.New("the port is closed")
 
 // A Port is an 82574L, opened. It implements nicring.Port.
 type Port struct {
 	card Card
+	cfg  Config
 	mac  nicring.MAC
 	rx   []*rxQueue
 	tx   []*txQueue
 
 	mu     sync.Mutex // guards what follows, and the registers behind it
+	filter nicring.Filter
 	stats  nicring.Stats
 	closed bool
 }
@@ -66,8 +88,8 @@ var _ nicring.Port = (*Port)(nil)
 // of, and nothing else, it writes to.
 func Open(card Card, arena *pktbuf.Arena, cfg Config) (*Port, error) {
 	cfg.check()
-	p := &Port{card: card}
-	if err := p.open(arena, cfg); err != nil {
+	p := &Port{card: card, cfg: cfg, filter: cfg.Filter}
+	if err := p.open(arena); err != nil {
 		return nil, fmt.Errorf("e1000e: open %s: %w", card, errors.Join(err, p.shut()))
 	}
 	return p, nil
@@ -87,11 +109,39 @@ func (c *Config) check() {
 			panic(fmt.Sprintf("e1000e: %d caches of one direction: want 1 or %d, one for each queue, and none nil", n, maxQueues))
 		}
 	}
+	if c.MaxFrame == 0 {
+		c.MaxFrame = frameMax
+	}
+	if c.MaxFrame < frameMax || c.MaxFrame > frameJumbo {
+		panic(fmt.Sprintf("e1000e: MaxFrame %d: want %d to %d", c.MaxFrame, frameMax, frameJumbo))
+	}
+	c.checkRSS()
+}
+
+// checkRSS copies RSS, and makes one up where several queues need it.
+func (c *Config) checkRSS() {
+	queues := len(c.RxCaches)
+	if c.RSS == nil && queues == 1 {
+		return
+	}
+	rss := nicring.NewRSS(queues)
+	if c.RSS != nil {
+		rss = *c.RSS
+	}
+	for i, queue := range rss.Table {
+		if int(queue) >= queues {
+			panic(fmt.Sprintf("e1000e: RSS.Table[%d] is %d: there are %d receive queues", i, queue, queues))
+		}
+	}
+	c.RSS = &rss
 }
 
 // open starts the card, in the order of the data sheet's software
 // initialization sequence.
-func (p *Port) open(arena *pktbuf.Arena, cfg Config) (err error) {
+func (p *Port) open(arena *pktbuf.Arena) (err error) {
+	if err := checkFilter(p.filter); err != nil {
+		return err
+	}
 	if err := p.reset(); err != nil {
 		return err
 	}
@@ -99,18 +149,18 @@ func (p *Port) open(arena *pktbuf.Arena, cfg Config) (err error) {
 		return err
 	}
 	p.setHardwareBits()
-	p.setFilters()
+	p.writeFilter()
 	p.count() // what a former owner left uncounted
 	p.stats = nicring.Stats{}
-	for i, cache := range cfg.RxCaches {
-		q, err := newRxQueue(p.card, uint32(i), arena, cfg.RxRing, cache)
+	for i, cache := range p.cfg.RxCaches {
+		q, err := newRxQueue(p.card, uint32(i), arena, p.cfg.RxRing, p.cfg.MaxFrame, cache)
 		if err != nil {
 			return err
 		}
 		p.rx = append(p.rx, q)
 	}
-	for i, cache := range cfg.TxCaches {
-		q, err := newTxQueue(p.card, uint32(i), arena, cfg.TxRing, cache)
+	for i, cache := range p.cfg.TxCaches {
+		q, err := newTxQueue(p.card, uint32(i), arena, p.cfg.TxRing, p.cfg.MaxFrame, cache)
 		if err != nil {
 			return err
 		}
@@ -120,7 +170,7 @@ func (p *Port) open(arena *pktbuf.Arena, cfg Config) (err error) {
 		return err
 	}
 	p.startTx()
-	p.startRx(cfg.Promiscuous)
+	p.startRx()
 	p.set(regCTRL, ctrlSLU|ctrlASDE)
 	return nil
 }
@@ -166,20 +216,6 @@ func (p *Port) setHardwareBits() {
 	p.set(regCTRLEXT, ctrlExtBit22|ctrlExtDrvLoad)
 	p.set(regGCR, gcrBit22)
 	p.set(regGCR2, gcr2Bit0)
-}
-
-// setFilters has the card receive what is sent to its own address.
-func (p *Port) setFilters() {
-	m := p.mac
-	p.card.Write32(regRAL, uint32(m[0])|uint32(m[1])<<8|uint32(m[2])<<16|uint32(m[3])<<24)
-	p.card.Write32(regRAH, uint32(m[4])|uint32(m[5])<<8|rahAV)
-	for i := uint32(1); i < receiveAddrs; i++ {
-		p.card.Write32(regRAH+8*i, 0)
-	}
-	for i := uint32(0); i < tableWords; i++ {
-		p.card.Write32(regMTA+4*i, 0)
-		p.card.Write32(regVFTA+4*i, 0)
-	}
 }
 
 // readMAC reads the card's address from its NVM, and first that the NVM is

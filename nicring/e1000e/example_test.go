@@ -3,6 +3,7 @@ package e1000e_test
 import (
 	"fmt"
 
+	"github.com/ferrule-go/ferrule/nicring"
 	"github.com/ferrule-go/ferrule/nicring/e1000e"
 	"github.com/ferrule-go/ferrule/nicring/nictest"
 	"github.com/ferrule-go/ferrule/pktbuf"
@@ -24,7 +25,7 @@ func Example() {
 	port, err := e1000e.Open(card, arena, e1000e.Config{
 		RxRing: 256, RxCaches: []*pktbuf.Cache{receiver},
 		TxRing: 256, TxCaches: []*pktbuf.Cache{sender},
-		Promiscuous: true,
+		Filter: nicring.Filter{Promiscuous: true},
 	})
 	if err != nil {
 		fmt.Println(err)

@@ -6,15 +6,24 @@ import "unsafe"
 // Both words have two meanings: what we write, and what the card writes back
 // over it, the address included.
 type rxDesc struct {
-	addr uint64 // ours: bus address of the buffer; the card's: RSS hash and type
+	addr uint64 // ours: bus address of the buffer; the card's: hash and what was hashed
 	done uint64 // ours: 0; the card's: the bits below, written in one piece
 }
 
 const (
-	rxDD        = 1 << 0 // the card is done with the descriptor
-	rxEOP       = 1 << 1 // the frame ends here
-	rxErrors    = 0xFF << 24
-	rxLength    = 32 // shift; 16 bits, bytes in the buffer
+	rxDD        = 1 << 0     // the card is done with the descriptor
+	rxEOP       = 1 << 1     // the frame ends here
+	rxIXSM      = 1 << 2     // no checksum was verified
+	rxVP        = 1 << 3     // a VLAN tag was taken out
+	rxTCPCS     = 1 << 5     // the checksum of TCP or UDP was verified
+	rxIPCS      = 1 << 6     // that of the IPv4 header was verified
+	rxErrors    = 0x97 << 24 // CRC or alignment, symbol, sequence, carrier extension, data
+	rxTCPE      = 1 << 29    // the checksum of TCP or UDP is wrong
+	rxIPE       = 1 << 30    // that of the IPv4 header is wrong
+	rxVLAN      = 48         // shift; 16 bits
+	rxHash      = 32         // shift, in addr; 32 bits
+	rxHashed    = 0xF        // in addr: a nicring.Flow
+	rxLength    = 32         // shift; 16 bits, bytes in the buffer
 	rxLengthMax = 1<<16 - 1
 )
 

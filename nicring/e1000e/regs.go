@@ -35,6 +35,8 @@ const (
 	regRAH     = 0x5404 // R/W receive address i at +8i: bytes 4 and 5, and AV
 	regVFTA    = 0x5600 // R/W VLAN filter table, 128 registers
 	regMRQC    = 0x5818 // R/W multiple receive queues; 0 is one queue
+	regRETA    = 0x5C00 // R/W queue by hash: 32 registers of 4 bytes, bit 7 of each
+	regRSSRK   = 0x5C80 // R/W key of the hash, 10 registers
 	regGCR     = 0x5B00 // R/W PCIe control
 	regGCR2    = 0x5B64 // R/W PCIe control 2
 )
@@ -70,6 +72,7 @@ const (
 	ctrlSLU           = 1 << 6 // set link up
 	ctrlRST           = 1 << 26
 	ctrlBit29         = 1 << 29 // to be 0
+	ctrlVME           = 1 << 30 // VLAN tags are taken out and put in
 
 	statusFD       = 1 << 0
 	statusLU       = 1 << 1
@@ -94,7 +97,9 @@ const (
 	rctlEN    = 1 << 1
 	rctlUPE   = 1 << 3  // every unicast frame
 	rctlMPE   = 1 << 4  // every multicast frame
+	rctlLPE   = 1 << 5  // long packets too
 	rctlBAM   = 1 << 15 // every broadcast frame
+	rctlVFE   = 1 << 18 // by the VLAN filter
 	rctlSECRC = 1 << 26 // leave the CRC out of the buffer
 	// BSIZE 0 and no BSEX: buffers of 2048 bytes.
 
@@ -112,7 +117,15 @@ const (
 	rxdctl        = dctlGran | 1<<16 | 4<<8 | 32
 	txdctl        = dctlGran | dctlCountDesc | 1<<8 | 31
 
-	rfctlEXTEN = 1 << 15
+	rfctlEXTEN   = 1 << 15
+	rfctlIPv6Dis = 1<<16 | 1<<17 // do not look behind extension headers
+
+	rxcsumIPOFL = 1 << 8  // check IPv4 headers
+	rxcsumTUOFL = 1 << 9  // check TCP and UDP
+	rxcsumPCSD  = 1 << 13 // the RSS hash in place of a checksum
+
+	mrqcRSS   = 1
+	mrqcFlows = 15 // shift: flow number 1 is the next bit
 
 	rahAV = 1 << 31
 

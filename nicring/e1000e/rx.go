@@ -2,6 +2,7 @@ package e1000e
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"sync/atomic"
 
@@ -23,10 +24,13 @@ type rxQueue struct {
 	cache *pktbuf.Cache
 	next  uint32 // the descriptor that the card fills next
 
+	maxFrame int
+	frame    partial // what has come of a frame that is not whole
+
 	dropped atomic.Uint64
 }
 
-func newRxQueue(card Card, queue uint32, arena *pktbuf.Arena, n int, cache *pktbuf.Cache) (*rxQueue, error) {
+func newRxQueue(card Card, queue uint32, arena *pktbuf.Arena, n, maxFrame int, cache *pktbuf.Cache) (*rxQueue, error) {
 	ring, err := nicring.NewRing[rxDesc](arena, n)
 	if err != nil {
 		return nil, err
@@ -44,7 +48,7 @@ func newRxQueue(card Card, queue uint32, arena *pktbuf.Arena, n int, cache *pktb
 		ring.Free()
 		return nil, err
 	}
-	q := &rxQueue{card: card, regs: queue * perQueue, ring: ring, cache: cache, next: firstLap(n)}
+	q := &rxQueue{card: card, regs: queue * perQueue, ring: ring, cache: cache, next: firstLap(n), maxFrame: maxFrame}
 	for i, b := range bufs {
 		q.arm(uint32(i), b)
 	}
@@ -67,23 +71,42 @@ func (q *rxQueue) start() {
 }
 
 // startRx lets the card receive.
-func (p *Port) startRx(promiscuous bool) {
+func (p *Port) startRx() {
 	w := p.card.Write32
-	w(regRXCSUM, 0)
-	w(regMRQC, 0)
-	w(regRFCTL, rfctlEXTEN)
+	w(regRFCTL, rfctlEXTEN|rfctlIPv6Dis)
+	w(regRXCSUM, rxcsumIPOFL|rxcsumTUOFL|rxcsumPCSD)
+	p.startRSS()
 	w(regRDTR, 0)
 	for _, q := range p.rx {
 		q.start()
 	}
-	rctl := uint32(rctlEN | rctlBAM | rctlSECRC)
-	if promiscuous {
-		rctl |= rctlUPE | rctlMPE
+	rctl := rctlEN | rctlBAM | rctlSECRC | filterControl(p.filter)
+	if p.cfg.MaxFrame > frameMax {
+		rctl |= rctlLPE
+	}
+	if p.cfg.VLAN {
+		p.set(regCTRL, ctrlVME)
 	}
 	w(regRCTL, rctl)
 	for _, q := range p.rx {
 		q.doorbell()
 	}
+}
+
+func (p *Port) startRSS() {
+	w, rss := p.card.Write32, p.cfg.RSS
+	if rss == nil {
+		w(regMRQC, 0)
+		return
+	}
+	for i := range uint32(len(rss.Key) / 4) {
+		w(regRSSRK+4*i, binary.LittleEndian.Uint32(rss.Key[4*i:]))
+	}
+	for i := range uint32(len(rss.Table) / 4) {
+		t := rss.Table[4*i:]
+		w(regRETA+4*i, uint32(t[0])<<7|uint32(t[1])<<15|uint32(t[2])<<23|uint32(t[3])<<31)
+	}
+	w(regMRQC, mrqcRSS|uint32(rss.Hashes)<<mrqcFlows)
 }
 
 // Recv implements nicring.RxQueue.
@@ -94,28 +117,117 @@ func (q *rxQueue) Recv(bufs []*pktbuf.Buf) int {
 	}
 	mmio.ReadBarrier() // what the card wrote before DD, after we saw DD
 
-	// bufs[n:fresh] are empty buffers, each waiting to take the place of the
-	// one that leaves the ring and its place in bufs.
+	// bufs[next:fresh] are empty buffers, each waiting to take the place of one
+	// that leaves the ring; bufs[:n] are frames.
 	fresh := q.cache.GetN(bufs[:ready])
-	n := 0
+	n, next := 0, 0
 	for range fresh {
-		b := q.ring.Buf(q.next)
-		if length, ok := frameLength(atomic.LoadUint64(&q.ring.Desc(q.next).done)); ok {
-			b.Append(length)
-			q.arm(q.next, bufs[n])
-			bufs[n] = b
-			n++
+		b, d := q.ring.Buf(q.next), q.ring.Desc(q.next)
+		done := atomic.LoadUint64(&d.done)
+		frame, leaves := b, true
+		if q.frame.head == nil && whole(done) {
+			b.Append(int(done >> rxLength & rxLengthMax))
 		} else {
-			q.dropped.Add(1)
-			q.arm(q.next, b)
+			frame, leaves = q.part(b, done)
+		}
+		if frame != nil {
+			describe(frame, d.addr, done)
+		}
+		if leaves {
+			b = bufs[next]
+			next++
+		}
+		q.arm(q.next, b)
+		if frame != nil {
+			bufs[n] = frame
+			n++
 		}
 		q.next++
 	}
-	q.cache.PutN(bufs[n:fresh])
+	q.cache.PutN(bufs[next:fresh])
 	if fresh > 0 {
 		q.doorbell()
 	}
 	return n
+}
+
+// whole reports whether a descriptor is done with a frame that begins and ends in
+// it. The card is not believed: a length that the buffer has not is refused, and
+// so is a frame with an error.
+func whole(done uint64) bool {
+	length := done >> rxLength & rxLengthMax
+	return done&(rxEOP|rxErrors) == rxEOP && length-1 < bufferSize
+}
+
+// A partial is a frame of which some descriptors are done and the last is not.
+type partial struct {
+	head, tail *pktbuf.Buf
+	length     int
+	bad        bool // it will be dropped when its last descriptor is done
+}
+
+// part takes a descriptor of a frame that does not end where it began, or of one
+// that is refused. It returns the frame if it is whole now, and whether b leaves
+// the ring. A frame that goes wrong anywhere counts as dropped, once.
+func (q *rxQueue) part(b *pktbuf.Buf, done uint64) (frame *pktbuf.Buf, leaves bool) {
+	f, length := &q.frame, int(done>>rxLength&rxLengthMax)
+	last := done&rxEOP != 0 || length != bufferSize // a frame goes on from full buffers only
+	f.length += length
+	f.bad = f.bad || done&(rxErrors|rxEOP) != rxEOP && last || uint(length-1) >= bufferSize || f.length > q.maxFrame
+	if !f.bad {
+		b.Append(length)
+		if f.head == nil {
+			f.head = b
+		} else {
+			f.tail.Link(b)
+		}
+		f.tail = b
+	}
+	if !last {
+		return nil, !f.bad
+	}
+	frame, leaves = f.head, !f.bad
+	if f.bad {
+		q.drop()
+		frame = nil
+	}
+	q.frame = partial{}
+	return frame, leaves
+}
+
+// drop gives the buffers of a bad frame back, but for the one in its last
+// descriptor, which stays in the ring.
+func (q *rxQueue) drop() {
+	q.dropped.Add(1)
+	if q.frame.head != nil {
+		q.cache.PutN([]*pktbuf.Buf{q.frame.head})
+	}
+}
+
+// describe notes what the card found out of a frame: in its last descriptor.
+func describe(b *pktbuf.Buf, addr, done uint64) {
+	if addr&rxHashed != 0 {
+		b.SetHash(uint32(addr >> rxHash))
+	}
+	if done&(rxIPCS|rxTCPCS|rxVP) == 0 {
+		return
+	}
+	if done&rxVP != 0 {
+		b.SetVLAN(uint16(done >> rxVLAN))
+	}
+	if done&rxIXSM == 0 {
+		b.SetChecksums(verdict(done, rxIPCS, rxIPE), verdict(done, rxTCPCS, rxTCPE))
+	}
+}
+
+func verdict(done, verified, wrong uint64) pktbuf.Checksum {
+	switch {
+	case done&verified == 0:
+		return pktbuf.Unchecked
+	case done&wrong != 0:
+		return pktbuf.Bad
+	}
+	return pktbuf.Good
 }
 
 // ready counts the descriptors that the card is done with, up to limit.
@@ -147,15 +259,6 @@ func (q *rxQueue) Wait(ctx context.Context) error {
 	return nil
 }
 
-// frameLength reads what the card wrote back. The card is not believed: a frame
-// that is none, that is longer than its buffer, that goes on in another (the
-// card was told of no frame longer than one), or that carries an error is
-// refused.
-func frameLength(done uint64) (int, bool) {
-	length := int(done >> rxLength & rxLengthMax)
-	return length, done&(rxEOP|rxErrors) == rxEOP && length > 0 && length <= bufferSize
-}
-
 // arm gives descriptor i the buffer b. The card sees it when the tail has moved
 // past it.
 func (q *rxQueue) arm(i uint32, b *pktbuf.Buf) {
@@ -175,5 +278,8 @@ func (q *rxQueue) doorbell() {
 func (q *rxQueue) free() {
 	bufs, _ := q.ring.Bufs(0, q.ring.Len())
 	q.cache.PutN(bufs)
+	if q.frame.head != nil {
+		q.cache.PutN([]*pktbuf.Buf{q.frame.head})
+	}
 	q.ring.Free()
 }

@@ -8,11 +8,6 @@ import (
 	"github.com/ferrule-go/ferrule/pktbuf"
 )
 
-const (
-	frameMin = 60   // without CRC (IEEE 802.3, 3.2.8)
-	frameMax = 1518 // without CRC, with one VLAN tag
-)
-
 // txQueue is a transmit queue. The card owns descriptors head to tail, and
 // their buffers with them.
 //
@@ -28,16 +23,17 @@ type txQueue struct {
 	tail  uint32   // first descriptor not yet handed over
 	last  []uint32 // last[i]: the last descriptor of the burst that begins at i
 
-	dropped atomic.Uint64
+	maxFrame int
+	dropped  atomic.Uint64
 }
 
-func newTxQueue(card Card, queue uint32, arena *pktbuf.Arena, n int, cache *pktbuf.Cache) (*txQueue, error) {
+func newTxQueue(card Card, queue uint32, arena *pktbuf.Arena, n, maxFrame int, cache *pktbuf.Cache) (*txQueue, error) {
 	ring, err := nicring.NewRing[txDesc](arena, n)
 	if err != nil {
 		return nil, err
 	}
 	first := firstLap(n)
-	return &txQueue{card: card, regs: queue * perQueue, ring: ring, cache: cache, head: first, tail: first, last: make([]uint32, n)}, nil
+	return &txQueue{card: card, regs: queue * perQueue, ring: ring, cache: cache, head: first, tail: first, last: make([]uint32, n), maxFrame: maxFrame}, nil
 }
 
 // start tells the card of the ring.
@@ -71,7 +67,7 @@ func (q *txQueue) Send(bufs []*pktbuf.Buf) int {
 	bufs = bufs[:min(len(bufs), room)]
 	first := q.tail
 	for i, b := range bufs {
-		if !pad(b) {
+		if !pad(b, q.maxFrame) {
 			q.dropped.Add(1)
 			q.cache.PutN(bufs[i : i+1])
 			continue
@@ -110,10 +106,10 @@ func (q *txQueue) release(end uint32) {
 
 // pad brings a frame to the length that the wire demands, and reports whether
 // it can be sent.
-func pad(b *pktbuf.Buf) bool {
+func pad(b *pktbuf.Buf, maxFrame int) bool {
 	switch n := b.Len(); {
 	case n >= frameMin:
-		return n <= frameMax
+		return n <= maxFrame
 	case n == 0:
 		return false
 	default:

@@ -3,7 +3,7 @@
 //
 // # What is modelled
 //
-// What a driver with one receive and one transmit queue can see: the registers
+// What a driver can see of the card: the registers
 // with their reset values and side effects, the NVM, extended receive
 // descriptors and legacy transmit descriptors, the packet buffer with its
 // overflow, address filters, statistics, and the interrupt as a level on a wire
@@ -90,10 +90,11 @@ type Card struct {
 	rx, tx     [queues]ring
 	rings      []*ring // all of them
 	fifo       fifo
-	bufSize    int    // of every receive buffer: RCTL.BSIZE
-	out, spare []byte // frames fetched, and frames on their way to the other end
-	working    bool   // a goroutine is in work
-	idle       bool   // Run waits for kick
+	toeplitz   *nicring.Toeplitz // of the key in RSSRK; nil when that has changed
+	bufSize    int               // of every receive buffer: RCTL.BSIZE
+	out, spare []byte            // frames fetched, and frames on their way to the other end
+	working    bool              // a goroutine is in work
+	idle       bool              // Run waits for kick
 	peer       *Card
 	attached   func(frame []byte)
 	faults     Faults
@@ -256,6 +257,7 @@ func (c *Card) reset() {
 	c.out = c.out[:0]
 	c.updateLink()
 	c.icr, c.ims = 0, 0
+	c.toeplitz = nil
 }
 
 // reg returns what a register holds.
@@ -366,6 +368,9 @@ func (c *Card) write(offset, v uint32) {
 		c.setTail(&c.tx[queue], v)
 	default:
 		c.regs[offset/4] = v
+		if r := registerAt(offset); r.offset == regRSSRK {
+			c.toeplitz = nil
+		}
 		if first == regTCTL || first == regTARC {
 			c.wake()
 		}

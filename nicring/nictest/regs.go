@@ -32,6 +32,11 @@ const (
 	regRAL     = 0x5400
 	regRAH     = 0x5404
 	regVFTA    = 0x5600
+	regVET     = 0x0038
+	regRXCSUM  = 0x5000
+	regMRQC    = 0x5818
+	regRETA    = 0x5C00
+	regRSSRK   = 0x5C80
 
 	regCRCERRS = 0x4000
 	regMPC     = 0x4010
@@ -74,6 +79,7 @@ const (
 	ctrlSLU           = 1 << 6
 	ctrlSpeed1000     = 2 << 8
 	ctrlRST           = 1 << 26
+	ctrlVME           = 1 << 30
 	ctrlPHYRST        = 1 << 31
 
 	statusFD        = 1 << 0
@@ -112,9 +118,15 @@ const (
 	tctlEN  = 1 << 1
 	tctlPSP = 1 << 3
 
-	tarcEN     = 1 << 10
-	rfctlEXTEN = 1 << 15
-	rahAV      = 1 << 31
+	tarcEN      = 1 << 10
+	rfctlEXTEN  = 1 << 15
+	rxcsumIPOFL = 1 << 8  // check IPv4 headers
+	rxcsumTUOFL = 1 << 9  // check TCP and UDP
+	rxcsumPCSD  = 1 << 13 // descriptors hold the RSS hash, not a checksum
+	mrqcMode    = 3
+	mrqcRSS     = 1
+	mrqcFlows   = 15 // shift: the bit of flow number 1 is the next one
+	rahAV       = 1 << 31
 )
 
 // Interrupt causes.
@@ -154,7 +166,7 @@ type register struct {
 
 // registers are all that this card has, by offset.
 var registers = []register{
-	{offset: regCTRL, name: "CTRL", bits: 0xDC101B6D, reset: ctrlFD | ctrlSpeed1000 | 1<<20, missing: 1 << 30},
+	{offset: regCTRL, name: "CTRL", bits: 0xDC101B6D, reset: ctrlFD | ctrlSpeed1000 | 1<<20},
 	{offset: regSTATUS, name: "STATUS", access: readOnly},
 	{offset: regEECD, name: "EECD", bits: 0x00F1FFFF, reset: eecdPresent},
 	{offset: regEERD, name: "EERD", bits: 0xFFFFFFFF, reset: eerdDone},
@@ -162,14 +174,14 @@ var registers = []register{
 	{offset: 0x0028, name: "FCAL", bits: 0xFFFFFFFF},
 	{offset: 0x002C, name: "FCAH", bits: 0xFFFF},
 	{offset: 0x0030, name: "FCT", bits: 0xFFFF},
-	{offset: 0x0038, name: "VET", bits: 0xFFFF, reset: 0x8100},
+	{offset: regVET, name: "VET", bits: 0xFFFF, reset: 0x8100},
 	{offset: regICR, name: "ICR", bits: 0xFFFFFFFF},
 	{offset: 0x00C4, name: "ITR", bits: 0xFFFF},
 	{offset: regICS, name: "ICS", bits: intAll},
 	{offset: regIMS, name: "IMS", bits: intAll},
 	{offset: regIMC, name: "IMC", bits: 0xFFFFFFFF, access: writeOnly},
 	{offset: regIAM, name: "IAM", bits: 0xFFFFFFFF},
-	{offset: regRCTL, name: "RCTL", bits: 0x7EDFBFFE, missing: rctlSBP | rctlDTYP | rctlVFE | rctlFLXBUF},
+	{offset: regRCTL, name: "RCTL", bits: 0x7EDFBFFE, missing: rctlSBP | rctlDTYP | rctlFLXBUF},
 	{offset: 0x0170, name: "FCTTV", bits: 0xFFFF},
 	{offset: regTCTL, name: "TCTL", bits: 0x7DFFFFFA},
 	{offset: 0x0410, name: "TIPG", bits: 0x3FFFFFFF, reset: 8 | 8<<10 | 6<<20},
@@ -246,7 +258,7 @@ var registers = []register{
 	{offset: 0x40FC, name: "TSCTFC", access: readClears},
 	{offset: 0x4100, name: "IAC", access: readClears},
 
-	{offset: 0x5000, name: "RXCSUM", bits: 0x3BFF, reset: 3 << 8},
+	{offset: regRXCSUM, name: "RXCSUM", bits: 0x3BFF, reset: 3 << 8},
 	{offset: regRFCTL, name: "RFCTL", bits: 0x3FFFF},
 	{offset: regMTA, name: "MTA", bits: 0xFFFFFFFF, count: 128, stride: 4},
 	{offset: regRAL, name: "RAL", bits: 0xFFFFFFFF, count: 16, stride: 8},
@@ -254,9 +266,11 @@ var registers = []register{
 	{offset: regVFTA, name: "VFTA", bits: 0xFFFFFFFF, count: 128, stride: 4},
 	{offset: 0x5800, name: "WUC", bits: 0xF},
 	{offset: 0x5808, name: "WUFC", bits: 0xF80FF},
-	{offset: 0x5818, name: "MRQC", bits: 0x3F0003, missing: 3},
+	{offset: regMRQC, name: "MRQC", bits: 0x3F0003},
 	{offset: 0x5B00, name: "GCR", bits: 0xFFFFFFFF},
 	{offset: 0x5B64, name: "GCR2", bits: 1},
+	{offset: regRETA, name: "RETA", bits: 0xFFFFFFFF, count: 32, stride: 4},
+	{offset: regRSSRK, name: "RSSRK", bits: 0xFFFFFFFF, count: 10, stride: 4},
 }
 
 // registerAt finds a register by its offset; nil means reserved.

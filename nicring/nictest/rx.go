@@ -18,7 +18,13 @@ const (
 	rxDD    = 1 << 0
 	rxEOP   = 1 << 1
 	rxIXSM  = 1 << 2 // no checksum was verified
-	rxVLAN  = 48     // shifts within the second half of a descriptor
+	rxVP    = 1 << 3 // a VLAN tag was taken out
+	rxUDPCS = 1 << 4 // the checksum of UDP was verified
+	rxTCPCS = 1 << 5 // of TCP; UDP sets it too
+	rxIPCS  = 1 << 6 // of the IPv4 header
+	rxTCPE  = 1 << 29
+	rxIPE   = 1 << 30
+	rxVLAN  = 48 // shifts within the second half of a descriptor
 	rxBytes = 32
 )
 
@@ -48,7 +54,7 @@ func (c *Card) arrive(frame []byte) {
 	c.count(regTPR)
 	c.addOctets(regTORL, size)
 	switch {
-	case !c.wants(frame):
+	case !c.wants(frame), !c.wantsVLAN(frame):
 		return
 	case fate == Spoilt:
 		c.count(regCRCERRS)
@@ -60,18 +66,19 @@ func (c *Card) arrive(frame []byte) {
 		c.count(regROC)
 		return
 	}
-	r := &c.rx[c.steer(frame)]
+	found := c.inspect(frame)
+	r := &c.rx[found.queue]
 	noBuffer := r.head == r.tail
 	// The short way, past the packet buffer, for what fits one descriptor whole.
-	if !noBuffer && c.fifo.empty() && size <= c.bufSize && c.has(regRCTL, rctlSECRC) && c.rxReady(r) {
+	if !noBuffer && c.fifo.empty() && size <= c.bufSize && c.has(regRCTL, rctlSECRC) && c.rxReady(r) && found.status&rxVP == 0 {
 		c.countGood(frame)
-		c.fill(r, frame, true)
+		c.fill(found, frame, true)
 		return
 	}
 	if noBuffer {
 		c.count(regRNBC)
 	}
-	if !c.fifo.push(frame, r, !c.has(regRCTL, rctlSECRC)) {
+	if !c.fifo.push(frame, found, !c.has(regRCTL, rctlSECRC)) {
 		c.count(regMPC)
 		c.raise(intRXO)
 		return
@@ -132,9 +139,6 @@ func isBroadcast(frame []byte) bool {
 	return binary.LittleEndian.Uint32(frame) == 0xFFFFFFFF && binary.LittleEndian.Uint16(frame[4:]) == 0xFFFF
 }
 
-// steer returns the receive queue that a frame is for.
-func (c *Card) steer(frame []byte) int { return 0 }
-
 // rxReady reports whether a descriptor of r can be filled.
 func (c *Card) rxReady(r *ring) bool {
 	return r.bound && r.head != r.tail && c.has(regRCTL, rctlEN) && c.mayAccess()
@@ -144,12 +148,12 @@ func (c *Card) rxReady(r *ring) bool {
 // descriptors it filled.
 func (c *Card) drain() (filled int) {
 	for !c.fifo.empty() {
-		r, data := c.fifo.front()
-		if !c.rxReady(r) {
+		found, data := c.fifo.front()
+		if !c.rxReady(&c.rx[found.queue]) {
 			break // whatever is behind it waits too
 		}
 		n := min(len(data), c.bufSize)
-		c.fill(r, data[:n], n == len(data))
+		c.fill(found, data[:n], n == len(data))
 		c.fifo.advance(n)
 		filled++
 	}
@@ -157,7 +161,8 @@ func (c *Card) drain() (filled int) {
 }
 
 // fill writes data to the buffer of the next receive descriptor.
-func (c *Card) fill(r *ring, data []byte, last bool) {
+func (c *Card) fill(found finding, data []byte, last bool) {
+	r := &c.rx[found.queue]
 	i := r.head
 	c.verify(r, i)
 	at := r.at(i)
@@ -169,14 +174,14 @@ func (c *Card) fill(r *ring, data []byte, last bool) {
 	}
 	done := RxDone{Status: rxDD, Length: uint16(len(data))}
 	if last {
-		done.Status |= rxEOP | rxIXSM
+		done.Status |= rxEOP | found.status
+		done.VLAN = found.vlan
 	}
 	if c.faults.Rx != nil {
 		done = c.faults.Rx(done)
 	}
-	// The first half had the address in it: now it has the RSS hash, of which
-	// there is none.
-	binary.LittleEndian.PutUint64(c.mem.bytes[at:], 0)
+	// The first half had the address in it: now it has the RSS hash.
+	binary.LittleEndian.PutUint64(c.mem.bytes[at:], found.rss)
 	r.head = r.next(i)
 	c.finish(writeback{r, i, uint64(done.VLAN)<<rxVLAN | uint64(done.Length)<<rxBytes | uint64(done.Status)})
 
@@ -199,10 +204,10 @@ type fifo struct {
 	used, size int      // octets
 }
 
-// A stored frame is for a ring, and has octets on the wire, of which visible are
-// for the driver and taken have been given to it.
+// A stored frame has octets on the wire, of which visible are for the driver and
+// taken have been given to it.
 type stored struct {
-	r                      *ring
+	finding
 	octets, visible, taken int
 }
 
@@ -220,17 +225,21 @@ func (f *fifo) empty() bool { return f.n == 0 }
 
 // push stores a frame, with its FCS if so asked, and reports whether there was
 // room.
-func (f *fifo) push(frame []byte, r *ring, fcs bool) bool {
+func (f *fifo) push(frame []byte, found finding, fcs bool) bool {
 	octets := len(frame) + fcsSize
 	if f.used+octets > f.size {
 		return false
 	}
-	visible := copy(f.buf[f.tail:], frame)
-	if fcs {
-		binary.LittleEndian.PutUint32(f.buf[f.tail+visible:], crc32.ChecksumIEEE(frame))
-		visible = octets
+	end := f.buf[f.tail:f.tail]
+	if found.status&rxVP != 0 {
+		end = append(append(end, frame[:12]...), frame[16:]...)
+	} else {
+		end = append(end, frame...)
 	}
-	f.frames[(f.first+f.n)%len(f.frames)] = stored{r, octets, visible, 0}
+	if fcs {
+		end = binary.LittleEndian.AppendUint32(end, crc32.ChecksumIEEE(frame))
+	}
+	f.frames[(f.first+f.n)%len(f.frames)] = stored{found, octets, len(end), 0}
 	f.n++
 	f.used += octets
 	f.tail = f.after(f.tail, octets)
@@ -244,10 +253,10 @@ func (f *fifo) after(at, octets int) int {
 	return at
 }
 
-// front returns what is left of the oldest frame, and the ring it is for.
-func (f *fifo) front() (*ring, []byte) {
+// front returns what is left of the oldest frame, and what was found out of it.
+func (f *fifo) front() (finding, []byte) {
 	s := f.frames[f.first]
-	return s.r, f.buf[f.head+s.taken : f.head+s.visible]
+	return s.finding, f.buf[f.head+s.taken : f.head+s.visible]
 }
 
 // advance takes n bytes of the oldest frame.

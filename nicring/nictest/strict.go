@@ -124,6 +124,15 @@ func (c *Card) misuse(offset, v uint32) string {
 		if transmitting {
 			return "transmission is enabled"
 		}
+	case regMRQC:
+		switch {
+		case v&mrqcMode > mrqcRSS:
+			return "that way of using several queues is reserved"
+		case v&mrqcMode != 0 && !c.has(regRXCSUM, rxcsumPCSD):
+			return "RSS without RXCSUM.PCSD: descriptors have no room for the hash"
+		case receiving && changed != 0:
+			return "reception is enabled"
+		}
 	case regRFCTL:
 		if changed&rfctlEXTEN != 0 && (receiving || owned) {
 			return "EXTEN changes the format of descriptors that the card owns"
