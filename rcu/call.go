@@ -21,7 +21,7 @@ type calls struct {
 // Call has f called when every section has ended that began before the call. All
 // callbacks of a domain are called by one goroutine, one after the other, in the
 // order of the calls of Call; it serves many with one grace period, and ends when
-// there are none left.
+// there are none left. A callback has to return: one that panics ends the program.
 //
 // Call waits while 32768 callbacks wait for a grace period to begin. In a section
 // of the domain, and in a callback, it could wait for itself: use TryCall there.

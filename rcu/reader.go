@@ -15,11 +15,12 @@ import (
 // loop turns, Online begins one long section, the loop calls Quiesce at the point
 // where it holds nothing, and before it blocks it goes Offline.
 //
-// Progress. Lock, Unlock, Online, Offline and Quiesce are wait-free: no loop, no
-// lock, no allocation. Where a grace period has waited so long for the section
-// that its waiter sleeps, the end of the section wakes it, and if there are fewer
-// processors than readers hands it this one. A section may yield, block or be
-// nested in another, and holds up grace periods for as long as it lasts.
+// Progress. All methods but Close are wait-free, with one exception: no loop, no
+// lock, no allocation, no call into the scheduler. The exception is a section that
+// a grace period has waited for so long that the one who waits sleeps: whatever
+// ends that section wakes him, and if that reader ends another 64 before he runs,
+// it waits for him. A section may yield, block or be nested in another, and holds
+// up grace periods for as long as it lasts.
 //
 // Order. What a section may hold on to it must have found through a Pointer or
 // another atomic load after its beginning. See Domain for what orders its end.
@@ -35,23 +36,27 @@ type Reader struct {
 	_ cpu.Pad
 }
 
-// section is written by the reader's goroutine, but for awaited.
+// section is written by the reader's goroutine, but for what is the driver's.
 type section struct {
 	// word is zero outside of a section. Within one it is the number of the
 	// newest grace period when its beginning looked, with the inside bit.
 	word atomic.Uint64
 
-	nested  uint64        // Locks without their Unlock but the outermost, or from online on
-	domain  *Domain       // nil once closed
-	fences  bool          // set by Register: this reader fences for itself
-	awaited atomic.Bool   // set by the driver of a grace period that sleeps until the section is over
-	left    chan struct{} // tells that driver
-	site    atomic.Uintptr
+	nested uint64  // Locks without their Unlock but the outermost; from online on in Online
+	domain *Domain // nil once closed
+	fences bool    // the driver does not fence for this reader
+
+	// awaited is set by the driver while it sleeps until this section is over,
+	// and left wakes it.
+	awaited atomic.Bool
+	left    chan struct{}
+
+	site atomic.Uintptr // where it was registered or borrowed
 }
 
 const (
 	inside = 1       // the bit of a word that numbers of grace periods leave clear
-	online = 1 << 62 // nested within Online, and nothing else
+	online = 1 << 62 // what nested is within Online and nothing else
 
 	// courtesy is how many sections a reader may end while the driver that it
 	// told has not woken. Then it waits for it, and so gives it the processor
