@@ -52,13 +52,11 @@ ports:
 vm: deps
 	$(GO) test -tags vm -v -timeout 10m ./cmd/ferrule-vm
 
-# Ten rounds, so that what is compared is measured in turn; benchstat reads the
-# output. One package at a time has the machine.
+# Ferrule beside its peers in Go, C and C++, into docs/bench. The README there says
+# what ROUNDS and ONLY may be, and BENCH="-quick" or other flags.
+ROUNDS ?= 10
 bench:
-	@echo "kernel: $$(uname -sr)"; echo "processors: $$(nproc)"; echo "go: $$($(GO) version)"
-	@for round in 1 2 3 4 5 6 7 8 9 10; do \
-		$(GO) test -run '^$$' -bench . -benchtime 200ms $(CONCURRENT) || exit 1; \
-	done
+	$(GO) run -C bench . -rounds $(ROUNDS) -only "$(ONLY)" $(BENCH)
 
 # Not SA2001: a section may be empty, in the tests of what a section is.
 lint: vet

@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/ferrule-go/ferrule/nicring"
 	"github.com/ferrule-go/ferrule/nicring/e1000e"
 	"github.com/ferrule-go/ferrule/nicring/nictest"
 	"github.com/ferrule-go/ferrule/pktbuf"
@@ -20,14 +21,15 @@ func init() {
 // the doorbells.
 func forward(n int) (spent time.Duration) {
 	ring, burst := param("ring"), param("burst")
+	mac := nicring.MAC{0: 0x02, 5: 0x01}
 	memory := nictest.NewMemory(32 << 20)
-	card := nictest.New(memory, nictest.Options{Lax: true, Deferred: true})
+	card := nictest.New(memory, nictest.Options{MAC: mac, Lax: true, Deferred: true})
 	arena := pktbuf.NewArena(memory.Region())
 	pool, err := pktbuf.NewPool(arena, 2*ring+1024, 2048)
 	check(err)
 	cache := pool.NewCache()
 	port, err := e1000e.Open(card, arena, e1000e.Config{
-		RxRing: ring, TxRing: ring, RxCaches: []*pktbuf.Cache{cache}, TxCaches: []*pktbuf.Cache{cache}, Promiscuous: true,
+		RxRing: ring, TxRing: ring, RxCaches: []*pktbuf.Cache{cache}, TxCaches: []*pktbuf.Cache{cache},
 	})
 	check(err)
 	sent := 0
@@ -38,6 +40,7 @@ func forward(n int) (spent time.Duration) {
 		up = link.Up
 	}
 	frame := make([]byte, param("size"))
+	copy(frame, mac[:])
 	rx, tx := port.RxQueue(0), port.TxQueue(0)
 	bufs := make([]*pktbuf.Buf, burst)
 
