@@ -15,8 +15,8 @@ func (r *Ring[T]) Commit(n int) {
 	if n < 0 || tail-r.prod.head.seen > uint64(len(r.slots)) {
 		panic(fmt.Sprintf("spsc: Commit of %d slots, which were not reserved", n))
 	}
-	r.tail.publish(tail) // A: release
 	r.prod.claim.publish(tail)
+	r.tail.publish(tail) // A: release
 	r.poppers.wake()
 }
 

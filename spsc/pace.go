@@ -8,6 +8,8 @@ type view struct {
 	slip  uint32 // processor pauses before the next look
 	small uint32 // looks that gained one since the last trial
 	trial uint32 // how many of them there are between two trials
+	hope  uint32 // how often a look that would gain nothing looks again
+	empty uint32 // looks that gained nothing since the last that did
 }
 
 // How a side keeps its pace.
@@ -24,6 +26,12 @@ const (
 
 	// Trials that fail become rarer, up to this.
 	maxTrial = 1024
+
+	// A side that finds something within few looks after it found nothing will do so
+	// again: what it waits for is on its way. Then looking at every pause tells it
+	// sooner than its caller's wait, which grows.
+	fewLooks = 6
+	maxHope  = 16
 )
 
 // look reads the counter again and returns by how much it has moved. Its load
@@ -33,21 +41,32 @@ func (v *view) look(at *counter, capacity int) (gain uint64) {
 		cpu.Pause(v.slip)
 	}
 	now := at.Load() // A, B: acquire
+	for again := v.hope; now == v.seen && again > 0; again-- {
+		cpu.Pause(1)
+		now = at.Load() // A, B: acquire
+	}
 	gain = now - v.seen
 	v.seen = now
+	if gain == 0 {
+		v.slip, v.hope = 0, 0
+		v.empty = min(v.empty+1, fewLooks+1)
+		return 0
+	}
 	v.learn(gain, min(enoughGain, uint64(capacity)/4))
 	return gain
 }
 
-// learn chooses the pauses before the next look. Each is a wager that the look
-// will gain more for it: it pays if the other side makes an item in every fourth
-// pause at least. Where looks gain one item at a time nobody can tell whether the
-// other side waits for this one or both run in step, so it is tried now and then.
-// And where a look gains nothing, the other side does something else.
+// learn chooses how to look the next time, after a look that gained something.
+// Each pause is a wager that the look will gain more for it: it pays if the other
+// side makes an item in every fourth pause at least. Where looks gain one item at
+// a time nobody can tell whether the other side waits for this one or both run in
+// step, so it is tried now and then.
 func (v *view) learn(gain, enough uint64) {
+	if 0 < v.empty && v.empty <= fewLooks {
+		v.hope = maxHope
+	}
+	v.empty = 0
 	switch {
-	case gain == 0:
-		v.slip = 0
 	case gain >= enough:
 	case gain > 1 && gain > uint64(v.slip)/4:
 		v.slip = min(2*v.slip+1, maxSlip)

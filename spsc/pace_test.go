@@ -40,6 +40,25 @@ func TestPaceOfOneAtATimeIsLeftAlone(t *testing.T) {
 	require.Less(t, paused, 100_000/40)
 }
 
+// Who finds something soon after nothing looks more often in one call, until that
+// is in vain once.
+func TestHope(t *testing.T) {
+	hopes := func(looks ...uint64) (hopes []int) {
+		var v view
+		var c counter
+		for _, gain := range looks {
+			c.Add(gain)
+			v.look(&c, 1024)
+			hopes = append(hopes, int(v.hope))
+		}
+		return hopes
+	}
+	require.Equal(t, []int{0, 0, 16, 16}, hopes(0, 0, 1, 1), "soon")
+	require.Equal(t, []int{0, 16, 0, 16}, hopes(0, 1, 0, 1), "given up at once, and taken up")
+	require.Equal(t, make([]int, 8), hopes(0, 0, 0, 0, 0, 0, 0, 1), "too late")
+	require.Equal(t, make([]int, 2), hopes(1, 1), "no need")
+}
+
 func TestLookTellsByHowMuchTheCounterMoved(t *testing.T) {
 	var v view
 	var c counter

@@ -53,7 +53,7 @@ import (
 //
 // Progress. What does not wait by its name is wait-free: no lock, no allocation,
 // no call into the scheduler, and no loop but over the values of a burst and over
-// at most 16 processor pauses. Only if the other side sleeps in Push, Pop and
+// at most 32 processor pauses. Only if the other side sleeps in Push, Pop and
 // their like does it also take a mutex, held for a few steps, to wake it.
 //
 // Order. In the terminology of the Go memory model, a push synchronizes before
@@ -176,8 +176,8 @@ func (r *Ring[T]) push(vs []T, least int) int {
 	}
 	copy(b, vs[copy(a, vs):n])
 	tail := r.tail.Load() + uint64(n)
-	r.tail.publish(tail) // A: release
 	r.prod.claim.publish(tail)
+	r.tail.publish(tail) // A: release
 	r.poppers.wake()
 	return n
 }

@@ -19,7 +19,7 @@ import (
 // The compiler promises no order of plain stores, so what it made is read: no
 // access to a slot may run after the store that gives the slot away. That is so
 // in the probe and in the real ring, and is seen not to be where the probe is
-// wrong.
+// wrong. A push of the real ring also publishes its claim, earlier.
 func TestPublishingStoreComesLast(t *testing.T) {
 	for tags, store := range map[string]string{"": "MOVQ", "ferrule_strict": "XCHGQ"} {
 		t.Run("tags="+tags, func(t *testing.T) {
@@ -57,10 +57,10 @@ var (
 	}
 	spscRing = subject{
 		pkg:       "./testdata/spsc",
-		functions: regexp.MustCompile(`^\S+/spsc\.\(\*Ring\[(go\.shape\..*\]\)\.Try\w+) STEXT`),
+		functions: regexp.MustCompile(`^\S+/spsc\.\(\*Ring\[(go\.shape\..*\]\)\.(?:TryPush|TryPop|push|pop)) STEXT`),
 		count:     8, // four for each of two instances
 		source:    "../../spsc/ring.go",
-		slot:      regexp.MustCompile(`\*slot\b|slots\[.*\] = |copy\(`),
+		slot:      regexp.MustCompile(`\*slot\b|slots\[.*\] = |copy\(|zero\(`),
 	}
 )
 
@@ -93,8 +93,8 @@ func (i instruction) touchesSlot() bool {
 	return i.slot && (i.op == "CALL" || memory(i.args) && !strings.HasPrefix(i.op, "LEA"))
 }
 
-// checkOrder returns an error unless code has one publishing store, made with
-// op, and no way leads from it to an access to a slot.
+// checkOrder returns an error unless code has a publishing store, all are made with
+// op, and no way leads from the last one to an access to a slot.
 func checkOrder(code []instruction, op string) error {
 	at := make(map[int]int) // index by pc; of several at one pc all but the last are empty
 	publish, touches := -1, 0
@@ -104,8 +104,8 @@ func checkOrder(code []instruction, op string) error {
 			touches++
 		}
 		if i.publishes() {
-			if publish >= 0 {
-				return fmt.Errorf("two publishing stores: %v; %v", code[publish], i)
+			if i.op != op {
+				return fmt.Errorf("publishing store is %v, want %s", i, op)
 			}
 			publish = n
 		}
@@ -113,8 +113,6 @@ func checkOrder(code []instruction, op string) error {
 	switch {
 	case publish < 0:
 		return fmt.Errorf("no publishing store")
-	case code[publish].op != op:
-		return fmt.Errorf("publishing store is %v, want %s", code[publish], op)
 	case touches == 0:
 		return fmt.Errorf("no access to a slot")
 	}
