@@ -79,6 +79,10 @@ const (
 	shares = markClone | markOrigin
 )
 
+// plain reports whether a reset is all it takes to give b back to the pool whose
+// fresh buffers have the marks own.
+func (b *Buf) plain(own marks) bool { return (b.marks^own)&(markPool|entangled) == 0 }
+
 // noCopy makes vet report copies.
 type noCopy struct{}
 

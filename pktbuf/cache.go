@@ -22,6 +22,7 @@ type Cache struct {
 	_ cpu.Pad
 
 	pool *Pool
+	own  marks
 	n    int
 	bufs [cacheSize]*Buf // bufs[:n] are free, the warmest last
 
@@ -29,7 +30,7 @@ type Cache struct {
 }
 
 // NewCache returns an empty cache over the pool.
-func (p *Pool) NewCache() *Cache { return &Cache{pool: p} }
+func (p *Pool) NewCache() *Cache { return &Cache{pool: p, own: p.own} }
 
 // Pool returns the pool beneath the cache.
 func (c *Cache) Pool() *Pool { return c.pool }
@@ -51,13 +52,33 @@ func (c *Cache) Get() (*Buf, bool) {
 func (c *Cache) GetN(bufs []*Buf) int {
 	n := len(bufs)
 	if n <= c.n {
-		c.n -= n
-		copy(bufs, c.bufs[c.n:])
+		c.pop(bufs)
 	} else {
 		n = c.getPast(bufs)
 	}
 	assertGot(bufs[:n])
 	return n
+}
+
+// pop fills bufs with the warmest of the cache, which has as many.
+//
+// Eight at a time, since the garbage collector asks to be told of a pointer that
+// is overwritten, and eight stores in a row ask once whether it runs. It is not
+// a copy: that moves 16 bytes and more at a time, and to load as many where
+// somebody has just stored one pointer, and the next, makes the processor wait
+// for both stores to reach the cache.
+func (c *Cache) pop(bufs []*Buf) {
+	c.n -= len(bufs)
+	from := c.bufs[c.n:]
+	for len(bufs) >= 8 && len(from) >= 8 {
+		f, t := from[:8], bufs[:8]
+		b0, b1, b2, b3, b4, b5, b6, b7 := f[0], f[1], f[2], f[3], f[4], f[5], f[6], f[7]
+		t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7] = b0, b1, b2, b3, b4, b5, b6, b7
+		from, bufs = from[8:], bufs[8:]
+	}
+	for i := range bufs {
+		bufs[i] = from[i]
+	}
 }
 
 // getPast is GetN for more than the cache holds. What the pool gives to a large
@@ -68,10 +89,9 @@ func (c *Cache) getPast(bufs []*Buf) int {
 	if len(bufs)-n >= cacheHalf {
 		return n + c.pool.take(bufs[n:])
 	}
-	c.refill()
-	rest := min(len(bufs)-n, c.n)
-	c.n -= rest
-	return n + copy(bufs[n:], c.bufs[c.n:c.n+rest])
+	rest := min(len(bufs)-n, c.refill())
+	c.pop(bufs[n : n+rest])
+	return n + rest
 }
 
 // refill gets half of what an empty cache can hold, and returns how many.
@@ -83,57 +103,91 @@ func (c *Cache) refill() int {
 // PutN gives bufs back, a chain with all that is linked in it. Those of another
 // pool go straight home.
 func (c *Cache) PutN(bufs []*Buf) {
-	for {
-		assertPut(bufs)
-		n := c.pool.reset(bufs)
-		c.push(bufs[:n])
-		if n == len(bufs) {
-			return
-		}
-		c.putTangled(bufs[n])
-		bufs = bufs[n+1:]
+	assertPut(bufs)
+	if n := c.push(bufs); n < len(bufs) {
+		c.putRest(bufs[n:])
 	}
 }
 
-// putTangled gives back a packet that takes more than a reset of its state.
+// push takes buffers back, up to the first that is of another pool or takes more
+// than a reset, and as far as there is room; it returns how many. It goes by
+// eights as pop does.
+func (c *Cache) push(bufs []*Buf) int {
+	own, room, rest := c.own, c.bufs[c.n:], bufs
+	for len(rest) >= 8 && len(room) >= 8 {
+		f, t := rest[:8], room[:8]
+		b0, b1, b2, b3, b4, b5, b6, b7 := f[0], f[1], f[2], f[3], f[4], f[5], f[6], f[7]
+		odd := b0.marks ^ own | (b1.marks ^ own) | (b2.marks ^ own) | (b3.marks ^ own) |
+			(b4.marks ^ own) | (b5.marks ^ own) | (b6.marks ^ own) | (b7.marks ^ own)
+		if odd&(markPool|entangled) != 0 {
+			break
+		}
+		b0.state = state{Headroom, 0, own}
+		b1.state = state{Headroom, 0, own}
+		b2.state = state{Headroom, 0, own}
+		b3.state = state{Headroom, 0, own}
+		b4.state = state{Headroom, 0, own}
+		b5.state = state{Headroom, 0, own}
+		b6.state = state{Headroom, 0, own}
+		b7.state = state{Headroom, 0, own}
+		t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7] = b0, b1, b2, b3, b4, b5, b6, b7
+		rest, room = rest[8:], room[8:]
+	}
+	for len(rest) > 0 && len(room) > 0 && rest[0].plain(own) {
+		rest[0].state = state{Headroom, 0, own}
+		room[0] = rest[0]
+		rest, room = rest[1:], room[1:]
+	}
+	n := len(bufs) - len(rest)
+	c.n += n
+	assertFree(bufs[:n])
+	return n
+}
+
+// putRest gives back what does not go the short way.
+func (c *Cache) putRest(bufs []*Buf) {
+	for len(bufs) > 0 {
+		if c.n == cacheSize {
+			c.flushColdHalf()
+		} else {
+			c.putTangled(bufs[0])
+			bufs = bufs[1:]
+		}
+		bufs = bufs[c.push(bufs):]
+	}
+}
+
+// flushColdHalf gives the half that has lain longest back to the pool.
+func (c *Cache) flushColdHalf() {
+	c.pool.give(c.bufs[:cacheHalf])
+	c.n = copy(c.bufs[:], c.bufs[cacheHalf:c.n])
+}
+
+// putTangled gives back a packet that takes more than a reset.
 func (c *Cache) putTangled(b *Buf) {
 	for b != nil {
 		rest, free := b.settle()
 		for _, f := range free {
-			if f == nil {
-				continue
-			}
-			own := [1]*Buf{f}
-			if c.pool.reset(own[:]) == 1 {
-				c.push(own[:])
-			} else {
-				f.Pool().giveHome(f)
+			if f != nil {
+				c.putFree(f)
 			}
 		}
 		b = rest
 	}
 }
 
-// push puts buffers that have been reset on top. If they do not fit, what has
-// lain longest makes room: of very many the first, else the lower half.
-func (c *Cache) push(bufs []*Buf) {
-	if len(bufs) > cacheSize-c.n {
-		bufs = c.makeRoom(bufs)
+// putFree gives back a buffer that nobody holds.
+func (c *Cache) putFree(b *Buf) {
+	if b.Pool() != c.pool {
+		b.Pool().putFree(b)
+		return
 	}
-	c.n += copy(c.bufs[c.n:], bufs)
-}
-
-// makeRoom returns what is left to push of bufs, at most half a cache.
-func (c *Cache) makeRoom(bufs []*Buf) []*Buf {
-	if extra := len(bufs) - cacheHalf; extra > 0 {
-		c.pool.give(bufs[:extra])
-		bufs = bufs[extra:]
+	if c.n == cacheSize {
+		c.flushColdHalf()
 	}
-	if len(bufs) > cacheSize-c.n {
-		c.pool.give(c.bufs[:cacheHalf])
-		c.n = copy(c.bufs[:], c.bufs[cacheHalf:c.n])
-	}
-	return bufs
+	b.marks &^= entangled
+	one := [1]*Buf{b}
+	c.push(one[:])
 }
 
 // Flush gives all that the cache holds back to the pool.

@@ -29,6 +29,10 @@ func (b *Buf) Link(next *Buf) bool {
 // if nothing follows.
 func (b *Buf) Unlink() *Buf {
 	b.assertOut()
+	return b.cut()
+}
+
+func (b *Buf) cut() *Buf {
 	next := b.Next()
 	b.marks &^= markNext
 	return next

@@ -73,7 +73,7 @@ func (b *Buf) Shared() bool {
 // A count of 1 says that the caller alone holds the memory, and nobody else can
 // come to: no read-modify-write is needed.
 func (b *Buf) settle() (rest *Buf, free [2]*Buf) {
-	rest = b.Unlink()
+	rest = b.cut()
 	switch {
 	case b.marks&markClone != 0:
 		free[0] = b

@@ -3,6 +3,7 @@ package pktbuf_test
 import (
 	"reflect"
 	"testing"
+	"unsafe"
 
 	"github.com/stretchr/testify/require"
 
@@ -28,16 +29,15 @@ func TestBufHoldsNoPointer(t *testing.T) {
 	check(reflect.TypeFor[pktbuf.Buf]())
 }
 
-func TestNoAllocation(t *testing.T) {
-	p := newPool(t, 1000, 64)
-	c := p.NewCache()
-	bufs := make([]*pktbuf.Buf, 300)
-	require.Zero(t, testing.AllocsPerRun(100, func() {
-		c.PutN(bufs[:c.GetN(bufs)])
-		p.PutN(bufs[:p.GetN(bufs)])
-		b, _ := c.Get()
-		b.Append(10)
-		bufs[0] = b
-		c.PutN(bufs[:1])
-	}))
+// TestBufsFillLines: see mallocHeader.
+func TestBufsFillLines(t *testing.T) {
+	if unsafe.Sizeof(uintptr(0)) < 8 {
+		return // the header of a small word is another
+	}
+	p := newPool(t, 200, 64)
+	bufs := make([]*pktbuf.Buf, 200)
+	require.Equal(t, 200, p.GetN(bufs))
+	for _, b := range bufs {
+		require.Zero(t, uintptr(unsafe.Pointer(b))%64)
+	}
 }

@@ -49,7 +49,7 @@ type Pool struct {
 	stride int // from one buffer to the next
 	blocks []poolBlock
 	seat   seat
-	fresh  state // of a buffer in the pool
+	own    marks // of a fresh buffer
 	free   *mpmc.Ring[name]
 
 	debugPool
@@ -114,7 +114,7 @@ var serial atomic.Uint32
 
 // fill makes the buffers.
 func (p *Pool) fill(room uint32) {
-	p.fresh = state{start: Headroom, marks: marks(serial.Add(1)) << poolShift}
+	p.own = marks(serial.Add(1)) << poolShift
 	p.free = mpmc.New[name](1 << bits.Len(uint(p.count-1)))
 	p.debugPool.init(p)
 	for i := range p.count {
@@ -124,7 +124,7 @@ func (p *Pool) fill(room uint32) {
 		b.name = name((p.seat.first+i/chunkBufs)*chunkLines + 1 + i%chunkBufs)
 		b.refs.Store(1)
 		p.place(b)
-		b.state = p.fresh
+		b.state = state{Headroom, 0, p.own}
 		assertFree([]*Buf{b})
 		p.free.TryPush(b.name)
 	}
@@ -177,15 +177,7 @@ func (p *Pool) PutN(bufs []*Buf) {
 		if n == len(bufs) {
 			return
 		}
-		for b := bufs[n]; b != nil; {
-			rest, free := b.settle()
-			for _, f := range free {
-				if f != nil {
-					f.Pool().giveHome(f)
-				}
-			}
-			b = rest
-		}
+		p.putTangled(bufs[n])
 		bufs = bufs[n+1:]
 	}
 }
@@ -193,24 +185,33 @@ func (p *Pool) PutN(bufs []*Buf) {
 // reset makes buffers of p fresh, up to the first that is of another pool or
 // takes more than a reset, and returns how many.
 func (p *Pool) reset(bufs []*Buf) int {
-	fresh := p.fresh
-	for i, b := range bufs {
-		if (b.marks^fresh.marks)&(markPool|entangled) != 0 {
-			assertFree(bufs[:i])
-			return i
-		}
-		b.state = fresh
+	n := 0
+	for n < len(bufs) && bufs[n].plain(p.own) {
+		bufs[n].state = state{Headroom, 0, p.own}
+		n++
 	}
-	assertFree(bufs)
-	return len(bufs)
+	assertFree(bufs[:n])
+	return n
 }
 
-// giveHome gives b, a buffer of p that nobody holds, back.
-func (p *Pool) giveHome(b *Buf) {
+// putTangled gives back a packet that takes more than a reset.
+func (p *Pool) putTangled(b *Buf) {
+	for b != nil {
+		rest, free := b.settle()
+		for _, f := range free {
+			if f != nil {
+				f.Pool().putFree(f)
+			}
+		}
+		b = rest
+	}
+}
+
+// putFree gives back a buffer of p that nobody holds.
+func (p *Pool) putFree(b *Buf) {
 	b.marks &^= entangled
-	own := [1]*Buf{b}
-	p.reset(own[:])
-	p.give(own[:])
+	one := [1]*Buf{b}
+	p.give(one[:p.reset(one[:])])
 }
 
 // A batch is as many names as are moved to or from the ring at a time.
