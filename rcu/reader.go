@@ -56,7 +56,7 @@ type section struct {
 
 const (
 	inside = 1       // the bit of a word that numbers of grace periods leave clear
-	online = 1 << 62 // what nested is within Online and nothing else
+	online = 1 << 30 // what nested is within Online and nothing else
 
 	// courtesy is how many sections a reader may end while the driver that it
 	// told has not woken. Then it waits for it, and so gives it the processor
