@@ -82,7 +82,7 @@ func (t *Ticket) LockContext(ctx context.Context) error {
 
 // lock takes t unless done comes first, and reports whether it did.
 func (t *Ticket) lock(done <-chan struct{}) bool {
-	mine := t.drawn.Add(1) - 1                           // B
+	mine := t.drawn.Add(1) - 1                          // B
 	if t.serving.Load() == mine || t.wait(mine, done) { // A: acquire
 		return true
 	}
@@ -144,14 +144,18 @@ func (p *place) called() bool {
 
 // TryLock takes t if nobody holds it or waits for it, and reports whether it did.
 func (t *Ticket) TryLock() bool {
-	// If drawn is still serving at the CompareAndSwap, so is serving itself: it
-	// lies between what it was and drawn.
-	free := t.serving.Load()                                             // A: acquire
-	ok := t.drawn.Load() == free && t.drawn.CompareAndSwap(free, free+1) // B
+	ok := t.tryLock()
 	if lockdebug.On && ok {
 		t.debug.Locked("spinlock.Ticket.TryLock")
 	}
 	return ok
+}
+
+// tryLock draws a number if it is being served. It still is when drawn has been
+// changed: serving lies between what it was before and drawn.
+func (t *Ticket) tryLock() bool {
+	mine := t.serving.Load()                                              // A: acquire
+	return t.drawn.Load() == mine && t.drawn.CompareAndSwap(mine, mine+1) // B
 }
 
 // Unlock calls the next number. It panics if t is not locked.

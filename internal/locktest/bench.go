@@ -20,8 +20,8 @@ type Impl struct {
 
 // How long is measured: as often, so long.
 const (
-	rounds = 10
-	slice  = 100 * time.Millisecond
+	turns = 10
+	slice = 100 * time.Millisecond
 )
 
 // Compare measures locks whose critical section is one addition, taken by 1, 2, 8
@@ -81,7 +81,7 @@ func compare(b *testing.B, impls []Impl, newSection func() section) {
 		b.Run(fmt.Sprintf("goroutines=%d", goroutines), func(b *testing.B) {
 			times := make([][]float64, len(impls))
 			entries := make([][]int, len(impls))
-			for range rounds {
+			for range turns {
 				for i, impl := range impls {
 					ns, counts := run(b, impl.New(), goroutines, newSection())
 					times[i] = append(times[i], ns)

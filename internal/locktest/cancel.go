@@ -93,7 +93,7 @@ func deadline(t *testing.T, newHandle func() Canceller) {
 // cancelStorm cancels waits at random moments, that of the hand-over among them.
 // A lock handed to one who has left lets nobody in any more.
 func cancelStorm(t *testing.T, newHandle func() Canceller, goroutines int) (cancelled int64) {
-	rounds := share(3000, goroutines)
+	sections := rounds(3000, goroutines)
 	var (
 		guarded         ledger
 		entered, gaveUp atomic.Int64
@@ -107,7 +107,7 @@ func cancelStorm(t *testing.T, newHandle func() Canceller, goroutines int) (canc
 	for range goroutines {
 		all.Go(func() {
 			h := newHandle()
-			for n := range rounds {
+			for n := range sections {
 				if n%4 == 0 { // among those who never give up
 					h.Lock()
 				} else {

@@ -13,6 +13,7 @@ package locktest
 import (
 	"context"
 	"fmt"
+	"iter"
 	"runtime"
 	"sync"
 	"testing"
@@ -115,12 +116,22 @@ func crowds(t *testing.T, name string, test func(t *testing.T, goroutines int)) 
 	})
 }
 
-// share divides the sections of a test among its goroutines.
-func share(sections, goroutines int) int {
+// rounds yields how often each of so many goroutines goes in, of so many sections
+// in all: fewer if they take long, for a lock that serves a crowd in order waits
+// for the scheduler at every turn.
+func rounds(sections, goroutines int) iter.Seq[int] {
+	limit := 300 * time.Millisecond
 	if testing.Short() {
-		sections /= 4
+		sections, limit = sections/4, limit/4
 	}
-	return max(sections/goroutines, 4)
+	end := time.Now().Add(limit)
+	return func(yield func(int) bool) {
+		for n := range max(sections/goroutines, 4) {
+			if n > 0 && time.Now().After(end) || !yield(n) {
+				return
+			}
+		}
+	}
 }
 
 // A ledger is what a lock guards: words that are equal whenever nobody is inside.

@@ -198,7 +198,7 @@ func phasesAlternate(t *testing.T, newHandle func() RWHandle, tail func() any, l
 // readersAndWriters lets every goroutine read a ledger, and write it now and
 // then, half of the time by trying.
 func readersAndWriters(t *testing.T, newHandle func() RWHandle, goroutines int) {
-	rounds := share(8000, goroutines)
+	sections := rounds(8000, goroutines)
 	var (
 		guarded ledger
 		writes  atomic.Int64
@@ -221,7 +221,7 @@ func readersAndWriters(t *testing.T, newHandle func() RWHandle, goroutines int) 
 	for range goroutines {
 		all.Go(func() {
 			h := newHandle()
-			for range rounds {
+			for range sections {
 				if sometimes(); rand.N(4) == 0 {
 					take(h.Lock, h.TryLock)
 					guarded.write(t, sometimes)
@@ -303,7 +303,7 @@ func cancelReader(t *testing.T, newHandle func() RWHandle, tail func() any) {
 // cancelReadersStorm is cancelStorm with readers, and with writers who give up
 // while readers keep them out.
 func cancelReadersStorm(t *testing.T, newHandle func() RWHandle, goroutines int) (cancelled int64) {
-	rounds := share(3000, goroutines)
+	sections := rounds(3000, goroutines)
 	var (
 		guarded        ledger
 		writes, gaveUp atomic.Int64
@@ -324,7 +324,7 @@ func cancelReadersStorm(t *testing.T, newHandle func() RWHandle, goroutines int)
 			if c, ok := h.(Canceller); ok {
 				write = c.LockContext
 			}
-			for range rounds {
+			for range sections {
 				ctx, cancel := context.WithCancel(context.Background())
 				go func() {
 					yield(rand.N(8))
