@@ -21,7 +21,7 @@ func (m *Mutex) Waiting() (n int) {
 					n++
 				}
 			}
-			m.finish(0)
+			m.edited(0)
 			return n
 		}
 	}

@@ -84,7 +84,7 @@ func (l *Lock) AcquireContext(ctx context.Context, n *Node) error {
 	if ahead := l.tail.Swap(p); ahead != nil { // A: acquire, release
 		p.ahead.Store(ahead)
 		p.join(ahead)
-		if p.wait(ctx.Done()) == parked {
+		if !p.wait(ctx.Done()) {
 			if p.state.CompareAndSwap(parked, left) { // C: release; acquire, if it fails
 				*n = Node{}
 				p.leave()

@@ -2,7 +2,7 @@ package mcs
 
 import (
 	"context"
-	"runtime"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 
@@ -61,11 +61,12 @@ func (m *Mutex) LockContext(ctx context.Context) error {
 	return nil
 }
 
-// TryLock takes m if nobody holds it and reports whether it did.
+// TryLock takes m if it may, and reports whether it did. It may not while somebody
+// holds m, nor when m is kept for the first in line.
 func (m *Mutex) TryLock() bool {
 	for {
 		s := m.state.Load()
-		if s&locked != 0 {
+		if !free(s) {
 			return false
 		}
 		if m.state.CompareAndSwap(s, taken(s)) { // A: acquire
@@ -77,7 +78,13 @@ func (m *Mutex) TryLock() bool {
 	}
 }
 
-// taken returns s after somebody took the lock who was not the first in line.
+// free reports whether somebody who is not the first in line may take the lock.
+// While the line is being edited the first cannot, so there is nothing to keep.
+func free(s uint32) bool {
+	return s&locked == 0 && (s&overtaken != overtaken || s&editing != 0)
+}
+
+// taken returns s after that.
 func taken(s uint32) uint32 {
 	if s&queued != 0 && s&overtaken != overtaken {
 		s += overtakenOnce
@@ -90,11 +97,11 @@ func (m *Mutex) lockContended(done <-chan struct{}) bool {
 	for {
 		s := m.state.Load()
 		switch {
-		case s&locked == 0:
+		case free(s):
 			if m.state.CompareAndSwap(s, taken(s)) { // A: acquire
 				return true
 			}
-		case s == locked:
+		case s == locked && rand.Uint32()%watchers != 0:
 			if m.state.CompareAndSwap(s, s|pending) {
 				return m.watch() || m.stand(pending, done)
 			}
@@ -104,16 +111,19 @@ func (m *Mutex) lockContended(done <-chan struct{}) bool {
 	}
 }
 
-// watch is how the second to come waits, before it takes a place: others have
-// gone into the line meanwhile, but none has had to be told of anything. It
-// reports whether it got the lock; if not, the caller is still pending.
+// watchers is how many become pending for one who could and does not. Two
+// goroutines that pass the lock to each other without ever parking would keep two
+// processors, and with them all that wait to run there, for a slice of the
+// scheduler.
+const watchers = 16
+
+// watch is how the first to wait does so, without a place in line. It reports
+// whether it got the lock; if not, the caller is still pending.
 func (m *Mutex) watch() bool {
 	var b spinlock.Backoff
 	for range spins {
-		s := m.state.Load()
-		if s&locked != 0 {
-			b.Wait()
-		} else if m.state.CompareAndSwap(s, taken(s)&^pending) { // A: acquire
+		b.Wait()
+		if s := m.state.Load(); free(s) && m.state.CompareAndSwap(s, taken(s)&^pending) { // A: acquire
 			return true
 		}
 	}
@@ -129,100 +139,79 @@ func (m *Mutex) stand(was uint32, done <-chan struct{}) bool {
 	for {
 		s := m.state.Load()
 		switch {
-		case s&locked == 0:
+		case free(s):
 			if m.state.CompareAndSwap(s, taken(s)&^was) { // A: acquire
 				waiters.Put(w)
 				return true
 			}
 		case s&editing != 0:
 			b.Wait()
-		case m.state.CompareAndSwap(s, s|editing): // D: acquire
+		case m.state.CompareAndSwap(s, s|editing): // B: acquire
 			m.insert(w)
 			if was == pending && m.first != w {
 				m.first = w
-				m.finish(pending | awake)
-			} else {
-				m.finish(was)
+				was |= awake // who was the first is no more
 			}
+			m.edited(was)
 			return m.wait(w, done)
 		}
 	}
 }
 
+// wait waits in line. Others are ahead, or the lock was held for as long as watch
+// lasts: there is no use in spinning.
 func (m *Mutex) wait(w *waiter, done <-chan struct{}) bool {
-	for {
-		switch w.wait(done) {
-		case woken:
-			if !m.compete(w) {
-				continue
-			}
-			fallthrough
-		case idle:
+	for ended := w.park(done); ; ended = w.wait(done) {
+		if !ended {
+			m.leave(w)
+			return false
+		}
+		if m.compete(w) {
 			waiters.Put(w)
 			return true
-		case parked:
-			return m.leave(w)
 		}
 	}
 }
 
-// compete is for the first in line, who was woken: it reports whether it got the
+// compete is for the first in line when it was woken. It reports whether it got the
 // lock. If others have it each time it looks, they have overtaken it for the last
-// time.
+// time, and who has it now will wake it again.
 func (m *Mutex) compete(w *waiter) bool {
-	if !w.state.CompareAndSwap(woken, waiting) { // C: acquire, if it fails
-		return true
-	}
+	w.state.Store(waiting)
 	var b spinlock.Backoff
 	for n := 0; ; n++ {
 		s := m.state.Load()
 		switch {
-		case s&(locked|editing) == 0:
-			if m.state.CompareAndSwap(s, s|locked|editing) { // A, D: acquire
-				m.keep(m.remove(w))
-				return true
-			}
-		case s&locked != 0 && n >= spins:
-			if s&overtaken == overtaken || m.state.CompareAndSwap(s, s|overtaken) {
-				return false
-			}
-		default:
-			if w.state.Load() == idle { // C: acquire
-				return true
-			}
+		case s&editing != 0 || s&locked != 0 && n < spins:
 			b.Wait()
+		case s&locked == 0:
+			if m.state.CompareAndSwap(s, s|locked|editing) { // A, B: acquire
+				m.edited(m.remove(w))
+				return true
+			}
+		case m.state.CompareAndSwap(s, s&^awake|overtaken):
+			return false
 		}
 	}
 }
 
-// leave takes w, whose owner gives up, out of the line. It returns true if the
-// lock was handed over before that.
-func (m *Mutex) leave(w *waiter) bool {
+// leave takes w, whose owner gives up, out of the line.
+func (m *Mutex) leave(w *waiter) {
 	var b spinlock.Backoff
 	for {
 		s := m.state.Load()
 		if s&editing != 0 {
 			b.Wait()
-		} else if m.state.CompareAndSwap(s, s|editing) { // D: acquire
+		} else if m.state.CompareAndSwap(s, s|editing) { // B: acquire
 			break
 		}
 	}
-	handed := w.next == nil
-	if handed {
-		m.finish(0)
+	m.edited(m.remove(w))
+	if w.state.Load() == woken {
 		w.rest()
-		for w.state.Load() != idle { // C: acquire
-			b.Wait()
-		}
-	} else {
-		m.finish(m.remove(w))
-		if w.state.Load() == woken {
-			w.rest()
-		}
-		w.bell = nil
 	}
+	w.bell = nil
 	waiters.Put(w)
-	return handed
 }
 
 // Unlock gives m back. It panics if m is not locked.
@@ -241,81 +230,45 @@ func (m *Mutex) unlockContended() {
 		switch {
 		case s&locked == 0:
 			panic("mcs: Unlock of unlocked Mutex")
-		case s&queued == 0, s&editing != 0, s&(awake|pending) != 0 && s&overtaken != overtaken:
+		case s&queued == 0, s&(editing|awake) != 0, s&pending != 0 && s&overtaken != overtaken:
 			// Nobody is in line, or somebody will see to it.
 			if m.state.CompareAndSwap(s, s&^locked) { // A: release
 				return
 			}
-		case m.state.CompareAndSwap(s, s|editing): // D: acquire
-			m.pass(0)
+		case m.state.CompareAndSwap(s, s|editing): // B: acquire
+			m.edited(locked)
 			return
 		}
 	}
 }
 
-// finish ends the change of a line, and takes bits out of the state with that. If
-// the lock is free, so that nobody else will see to the line, the caller does.
-func (m *Mutex) finish(clear uint32) {
-	for {
-		s := m.state.Load()
-		if s&locked == 0 {
-			if m.state.CompareAndSwap(s, s|locked) { // A: acquire
-				m.pass(clear)
-				return
-			}
-		} else if m.state.CompareAndSwap(s, m.edited(s)&^clear) { // D: release
-			return
-		}
-	}
-}
-
-// keep ends the change of a line by the holder of the lock, who keeps it.
-func (m *Mutex) keep(clear uint32) {
-	for {
-		s := m.state.Load()
-		if m.state.CompareAndSwap(s, m.edited(s)&^clear) { // D: release
-			return
-		}
-	}
-}
-
-// pass gives back the lock and the line. If the first in line has been overtaken
-// often enough it gets the lock, else it is woken to come for it.
-func (m *Mutex) pass(clear uint32) {
-	first := m.first
+// edited ends the change of a line, and takes bits out of the state with that. If
+// it leaves the lock free it wakes the first in line.
+func (m *Mutex) edited(clear uint32) {
 	var (
-		was       uint64
-		wokenHere uint32
+		first = m.first
+		was   uint64
+		woke  uint32
 	)
 	for {
 		s := m.state.Load()
+		next := s&^(editing|queued|clear) | woke
 		switch {
-		case first != nil && s&^clear&overtaken == overtaken:
-			m.keep(clear | m.remove(first))
-			if was == parked {
-				first.wake()
-			}
-			if first.end(idle) != waiting { // C: release
-				runtime.Gosched()
-			}
-			return
-		case first != nil && (s&^clear|wokenHere)&awake == 0:
-			was, wokenHere = first.state.Swap(woken), awake
-		case m.state.CompareAndSwap(s, m.edited(s)&^(clear|locked)|wokenHere): // A, D: release
+		case first == nil:
+			next &^= awake | overtaken
+		case next&(locked|awake) == 0:
+			was, woke = first.state.Swap(woken), awake // C: release
+			continue
+		default:
+			next |= queued
+		}
+		if m.state.CompareAndSwap(s, next) { // A, B: release
 			if was == parked {
 				first.wake()
 			}
 			return
 		}
 	}
-}
-
-// edited returns s without the right to change the line.
-func (m *Mutex) edited(s uint32) uint32 {
-	if m.first == nil {
-		return s &^ (editing | queued | awake | overtaken)
-	}
-	return s&^editing | queued
 }
 
 // A waiter is a place in the line of a Mutex.

@@ -36,46 +36,45 @@ const (
 // all that run, and the lock with it, once it is handed over.
 const spins = 4
 
-// wait waits until state is no longer waiting and returns what it is then. If
-// done is closed before, it returns parked, and the wait goes on until the owner
-// has called rest or ended it in some other way.
-func (s *spot) wait(done <-chan struct{}) uint64 {
+// wait waits until the state is no longer waiting. It returns false if done is
+// closed before; the state is parked then, or somebody has just ended the wait.
+func (s *spot) wait(done <-chan struct{}) (ended bool) {
 	var b spinlock.Backoff
 	for range spins {
-		if state := s.state.Load(); state != waiting { // C: acquire
-			return state
+		if s.state.Load() != waiting { // C: acquire
+			return true
 		}
 		b.Wait()
 	}
+	return s.park(done)
+}
+
+// park is wait without spinning: it closes the gate and stands before it until
+// another opens it, unless the wait has ended meanwhile.
+func (s *spot) park(done <-chan struct{}) (ended bool) {
 	if done != nil {
 		return s.parkOr(done)
 	}
-	s.park()
-	return s.state.Load()
-}
-
-// park closes the gate and stands before it until another opens it, unless the
-// wait has ended meanwhile.
-func (s *spot) park() {
 	s.gate.Lock()
 	if s.state.CompareAndSwap(waiting, parked) { // C: acquire, if it fails
 		s.gate.Lock()
 	}
 	s.gate.Unlock()
+	return true
 }
 
 // parkOr is park for one who may give up.
-func (s *spot) parkOr(done <-chan struct{}) uint64 {
+func (s *spot) parkOr(done <-chan struct{}) (ended bool) {
 	s.bell = make(chan struct{}, 1)
 	if s.state.CompareAndSwap(waiting, parked) { // C: acquire, if it fails
 		select {
 		case <-s.bell:
 		case <-done:
-			return parked
+			return false
 		}
 	}
 	s.bell = nil
-	return s.state.Load()
+	return true
 }
 
 // rest waits for the bell, which rings or has rung: the wait was ended.
