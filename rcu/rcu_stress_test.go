@@ -392,6 +392,51 @@ func TestLockComesBeforeLoad(t *testing.T) {
 	require.Zero(t, overlooked, "readers that had the old version and were not waited for")
 }
 
+// Store buffering again: the reader stores its word and looks whether it is awaited,
+// the driver stores that it is and loads the word. If both could load what was there
+// before, the driver would sleep with nobody to wake it, and the test never end. The
+// section ends when the driver is about to sleep, and the reader has so much to
+// store that the word comes late.
+func TestUnlockIsSeenOrTold(t *testing.T) {
+	rounds := uint64(100_000)
+	if testing.Short() {
+		rounds = 10_000
+	}
+	var (
+		d        rcu.Domain
+		r        = d.Register()
+		inside   padded                  // the round in which the reader is inside
+		finished padded                  // the round whose grace period is over
+		cold     = make([]uint64, 4<<20) // more than the caches hold
+	)
+	await := func(word *padded, round uint64) {
+		for b := (spinlock.Backoff{}); word.Load() != round; {
+			b.Wait()
+		}
+	}
+	var driver sync.WaitGroup
+	driver.Go(func() {
+		for round := uint64(1); round <= rounds; round++ {
+			await(&inside, round)
+			d.Synchronize()
+			finished.Store(round)
+		}
+	})
+	for round := uint64(1); round <= rounds; round++ {
+		r.Lock()
+		inside.Store(round)
+		for range rand.N(40) {
+			cpu.Pause(8)
+		}
+		for range 8 {
+			cold[rand.N(len(cold))] = round
+		}
+		r.Unlock()
+		await(&finished, round)
+	}
+	driver.Wait()
+}
+
 // padded is a word on a line of its own.
 type padded struct {
 	atomic.Uint64
