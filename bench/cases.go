@@ -15,7 +15,9 @@ var groups = []group{
 	{"spsc", each("SPSC/batch=%d/producers=1/consumers=1/cap=1024", 1, 8, 32, 2, 128)},
 	{"size", each("SPSC/batch=1/producers=1/consumers=1/cap=%d", 1024, 16, 128, 8192, 65536)},
 	{"roundtrip", []string{"RoundTrip/cap=1024"}},
-	{"block", each("Block/batch=1/producers=%[1]d/consumers=%[1]d/cap=1024", 1, 32)},
+	{"block", append(
+		each("BlockSPSC/producers=%[1]d/consumers=%[1]d/cap=1024", 1),
+		each("BlockMPMC/producers=%[1]d/consumers=%[1]d/cap=1024", 2, 32)...)},
 	{"mpmc", append(
 		each("MPMC/batch=1/producers=%[1]d/consumers=%[1]d/cap=1024", 1, 2, 32, 4, 8, 16),
 		each("MPMC/batch=32/producers=%[1]d/consumers=%[1]d/cap=1024", 1, 2, 32)...)},

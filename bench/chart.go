@@ -38,8 +38,6 @@ var charts = map[string][]chart{
 		{"mpmc-by-goroutines-batch-32", "Ring of 1024 words, 32 words at a time", "goroutines or threads, half of them on each side", "million words a second",
 			where("batch", 32, by("ns/op", "producers", "consumers")), perSecond, nil},
 	},
-	"block": {{"block-by-goroutines", "Ring of 1024 words, waiting for room and for words", "goroutines, half of them on each side", "million words a second",
-		by("ns/op", "producers", "consumers"), perSecond, nil}},
 	"roundtrip": {{"roundtrip", "One word to the other processor and back", "percentile", "ns", percentile, same, percentileTicks}},
 	"lock": {
 		{"lock-throughput", "Sections of one addition", "goroutines or threads", "million sections a second", by("ns/op", "contenders"), perSecond, nil},

@@ -112,15 +112,18 @@ func measure(file string, m machine, g group, programs []program) error {
 	if at, err := f.Seek(0, 2); err != nil || at == 0 {
 		fmt.Fprint(f, m.header())
 	}
+	gaveUp := map[string]bool{} // what has failed once is not tried again
 	for round := range *rounds {
 		began, stolen := time.Now(), stolenTicks()
 		for _, c := range g.cases {
 			for _, p := range programs {
-				if !p.can(c) || slices.Contains(strings.Split(*without, ","), p.impl) {
+				at := c + "/impl=" + p.impl
+				if !p.can(c) || gaveUp[at] || slices.Contains(strings.Split(*without, ","), p.impl) {
 					continue
 				}
 				line, err := p.measure(c, *length)
 				if err != nil {
+					gaveUp[at] = true
 					line = fmt.Sprintf("# failed: %v\n", err)
 					fmt.Print(line)
 				}

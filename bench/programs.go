@@ -121,7 +121,7 @@ func list(path string) (programs []program, err error) {
 
 // patience is for a measurement that does not end: one that spins while what it
 // waits for has no processor.
-const patience = 30 * time.Second
+const patience = 10 * time.Second
 
 // measure returns the line with the figures of a case.
 func (p program) measure(c string, ms float64) (line string, err error) {

@@ -34,6 +34,26 @@ var rings = []ring{
 		Push: "offer(r, v)", Pop: "get(r)"},
 }
 
+// A blocking ring has the shape BlockSPSC, and BlockMPMC if more than one goroutine
+// may be on a side.
+type blocking struct {
+	ID, Name string
+	Type     string
+	New      string // with capacity
+	Push     string // of ctx, r and v
+	Pop      string // of ctx and r
+	MPMC     bool
+}
+
+var blockings = []blocking{
+	{ID: "spscBlock", Name: "ferrule.spsc", Type: "*spsc.Ring[uint64]", New: "spsc.New[uint64](capacity)",
+		Push: "must(r.Push(ctx, v))", Pop: "value(r.Pop(ctx))"},
+	{ID: "mpmcBlock", Name: "ferrule.mpmc", MPMC: true, Type: "*mpmc.Ring[uint64]", New: "mpmc.New[uint64](capacity)",
+		Push: "must(r.Push(ctx, v))", Pop: "value(r.Pop(ctx))"},
+	{ID: "chanBlock", Name: "go.chan", MPMC: true, Type: "chan uint64", New: "make(chan uint64, capacity)",
+		Push: "r <- v", Pop: "<-r"},
+}
+
 // A lock has the shape Lock.
 type lock struct {
 	ID, Name string
@@ -46,6 +66,7 @@ type lock struct {
 var locks = []lock{
 	{ID: "spinlock", Name: "ferrule.spinlock.Mutex", Type: "spinlock.Mutex", Acquire: "l.Lock()", Release: "l.Unlock()"},
 	{ID: "ticket", Name: "ferrule.spinlock.Ticket", Type: "spinlock.Ticket", Acquire: "l.Lock()", Release: "l.Unlock()"},
+	{ID: "mcsMutex", Name: "ferrule.mcs.Mutex", Type: "mcs.Mutex", Acquire: "l.Lock()", Release: "l.Unlock()"},
 	{ID: "mcs", Name: "ferrule.mcs.Lock", Type: "mcs.Lock", Node: "mcs.Node", Acquire: "l.Acquire(n)", Release: "l.Release(n)"},
 	{ID: "sync", Name: "sync.Mutex", Type: "sync.Mutex", Acquire: "l.Lock()", Release: "l.Unlock()"},
 }
@@ -58,7 +79,7 @@ type reader struct {
 	New         string // makes *d, if zero will not do
 	Enter       string // what r is; empty if a reader brings nothing
 	Leave       string
-	Lock        string // of d and r
+	Lock        string // of d and r; empty if there is nothing to do
 	Unlock      string
 	Synchronize string // of d
 	Call        string // of d and callback
@@ -69,6 +90,10 @@ var readers = []reader{
 	{ID: "rcu", Name: "ferrule.rcu", Domain: "rcu.Domain", Enter: "d.Register()", Leave: "r.Close()",
 		Lock: "r.Lock()", Unlock: "r.Unlock()", Synchronize: "d.Synchronize()",
 		Call: "d.Call(callback)", Barrier: "d.Barrier()"},
+	// One quiescent state after each section.
+	{ID: "qsbr", Name: "ferrule.rcu-qsbr", Domain: "rcu.Domain", Enter: "online(d)", Leave: "offline(r)",
+		Unlock: "r.Quiesce()", Synchronize: "d.Synchronize()"},
+	{ID: "rwmutex", Name: "ferrule.spinlock.RWMutex", Domain: "spinlock.RWMutex", Lock: "d.RLock()", Unlock: "d.RUnlock()"},
 	{ID: "syncRW", Name: "sync.RWMutex", Domain: "sync.RWMutex", Lock: "d.RLock()", Unlock: "d.RUnlock()"},
 	{ID: "xsyncRB", Name: "xsync.RBMutex", Domain: "*xsync.RBMutex", New: "xsync.NewRBMutex()", Lock: "t := (*d).RLock()", Unlock: "(*d).RUnlock(t)"},
 	// What the garbage collector does for those who need no more.
@@ -87,6 +112,7 @@ type table struct {
 }
 
 var tables = []table{
+	{ID: "rcuMap", Name: "ferrule.rcu.Map", Type: "*rcu.Map[uint64, uint64]", New: "rcu.NewMap[uint64, uint64]()", Store: "m.Store(key, value)", Load: "m.Load(key)"},
 	{ID: "syncMap", Name: "sync.Map", Type: "*sync.Map", New: "new(sync.Map)", Store: "m.Store(key, value)", Load: "syncMapLoad(m, key)"},
 	{ID: "xsyncMap", Name: "xsync.Map", Type: "*xsync.Map[uint64, uint64]", New: "xsync.NewMap[uint64, uint64](xsync.WithPresize(entries))", Store: "m.Store(key, value)", Load: "m.Load(key)"},
 	{ID: "goMap", Name: "go.map+sync.RWMutex", Type: "*lockedMap", New: "newLockedMap(entries)", Store: "m.m[key] = value", Load: "m.load(key)"},

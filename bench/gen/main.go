@@ -24,7 +24,7 @@ func generated() (map[string][]byte, error) {
 		return nil, err
 	}
 	files := map[string][]byte{}
-	for name, impls := range map[string]any{"ring": rings, "lock": locks, "read": readers, "lookup": tables, "pool": pools} {
+	for name, impls := range map[string]any{"ring": rings, "block": blockings, "lock": locks, "read": readers, "lookup": tables, "pool": pools} {
 		var text bytes.Buffer
 		if err := t.ExecuteTemplate(&text, name+".tmpl", impls); err != nil {
 			return nil, err

@@ -72,23 +72,31 @@ func alone(goroutines int) bool { return goroutines <= min(len(processors), runt
 // run runs work in so many goroutines that begin together, each on a processor
 // of its own if there are enough, and returns how long they took.
 func run(goroutines int, work func(i int)) time.Duration {
-	return runFor(goroutines, 0, nil, work)
+	return crowd(goroutines, alone(goroutines), 0, nil, work)
 }
 
-// runFor does the same, and sets stop, if it is not nil, after some time, which
-// is then what it returns.
+// runLoose leaves it to the scheduler where they run.
+func runLoose(goroutines int, work func(i int)) time.Duration {
+	return crowd(goroutines, false, 0, nil, work)
+}
+
+// runFor sets stop after some time, which is what it returns.
 func runFor(goroutines int, length time.Duration, stop *atomic.Bool, work func(i int)) time.Duration {
+	return crowd(goroutines, alone(goroutines), length, stop, work)
+}
+
+func crowd(goroutines int, pinned bool, length time.Duration, stop *atomic.Bool, work func(i int)) time.Duration {
 	var all sync.WaitGroup
 	var ready atomic.Int64
 	var start atomic.Bool
 	for i := range goroutines {
 		all.Go(func() {
-			if alone(goroutines) {
+			if pinned {
 				pin(i)
 			}
 			ready.Add(1)
 			for !start.Load() {
-				if !alone(goroutines) {
+				if !pinned {
 					runtime.Gosched()
 				}
 			}

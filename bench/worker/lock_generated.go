@@ -15,6 +15,7 @@ import (
 func init() {
 	register("Lock", "ferrule.spinlock.Mutex", spinlockMeasure)
 	register("Lock", "ferrule.spinlock.Ticket", ticketMeasure)
+	register("Lock", "ferrule.mcs.Mutex", mcsMutexMeasure)
 	register("Lock", "ferrule.mcs.Lock", mcsMeasure)
 	register("Lock", "sync.Mutex", syncMeasure)
 }
@@ -114,6 +115,59 @@ func ticketAlone(sections int) time.Duration {
 
 // ticketContend returns how many sections were its own.
 func ticketContend(j *ticketJob) (sections uint64) {
+	l := &j.lock
+
+	for !j.stop.Load() {
+		l.Lock()
+		j.sum++
+		l.Unlock()
+		sections++
+	}
+	return sections
+}
+
+// mcsMutexJob is what the contenders share. The section is one addition.
+type mcsMutexJob struct {
+	_    pad
+	lock mcs.Mutex
+	_    pad
+	sum  uint64
+	_    pad
+	stop atomic.Bool
+	_    pad
+}
+
+func mcsMutexMeasure() {
+	contenders := param("contenders")
+	if contenders == 1 {
+		measure(mcsMutexAlone, 1e9)
+		return
+	}
+	j := new(mcsMutexJob)
+	sections := make([]uint64, contenders)
+	took := runFor(contenders, time.Second, &j.stop, func(i int) { sections[i] = mcsMutexContend(j) })
+	reportSections(took, sections, j.sum)
+}
+
+func mcsMutexAlone(sections int) time.Duration {
+	j := new(mcsMutexJob)
+	took := run(1, func(int) {
+		l := &j.lock
+
+		for range sections {
+			l.Lock()
+			j.sum++
+			l.Unlock()
+		}
+	})
+	if j.sum != uint64(sections) {
+		fail(fmt.Sprintf("%d sections added up to %d", sections, j.sum))
+	}
+	return took
+}
+
+// mcsMutexContend returns how many sections were its own.
+func mcsMutexContend(j *mcsMutexJob) (sections uint64) {
 	l := &j.lock
 
 	for !j.stop.Load() {

@@ -7,12 +7,54 @@ import (
 	"time"
 
 	"github.com/puzpuzpuz/xsync/v4"
+
+	"github.com/ferrule-go/ferrule/rcu"
 )
 
 func init() {
+	register("Lookup", "ferrule.rcu.Map", rcuMapMeasure)
 	register("Lookup", "sync.Map", syncMapMeasure)
 	register("Lookup", "xsync.Map", xsyncMapMeasure)
 	register("Lookup", "go.map+sync.RWMutex", goMapMeasure)
+}
+
+// rcuMapMeasure looks up keys in no order, all of which are there, each with the
+// key plus one as its value.
+func rcuMapMeasure() {
+	entries, readers := param("entries"), param("readers")
+	m := rcuMapNew(entries)
+	wrong := make([]uint64, readers)
+	measure(func(n int) time.Duration {
+		took := run(readers, func(i int) { wrong[i] = rcuMapLookups(m, uint64(i+1), share(n, readers, i), uint64(entries)) })
+		if sum(wrong) != 0 {
+			fail("the sum of the values found is wrong")
+		}
+		return took
+	}, 1e9)
+}
+
+func rcuMapNew(entries int) *rcu.Map[uint64, uint64] {
+	m := rcu.NewMap[uint64, uint64]()
+	for key := range uint64(entries) {
+		value := key + 1
+		m.Store(key, value)
+	}
+	return m
+}
+
+// rcuMapLookups returns by how much the sum of the values was off.
+func rcuMapLookups(m *rcu.Map[uint64, uint64], x uint64, n int, entries uint64) (wrong uint64) {
+	for range n {
+		x ^= x << 13
+		x ^= x >> 7
+		x ^= x << 17 // xorshift64
+		key := x & (entries - 1)
+		if value, ok := m.Load(key); ok {
+			wrong += value
+		}
+		wrong -= key + 1
+	}
+	return wrong
 }
 
 // syncMapMeasure looks up keys in no order, all of which are there, each with the

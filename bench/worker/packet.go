@@ -26,17 +26,17 @@ func forward(n int) (spent time.Duration) {
 	card := nictest.New(memory, nictest.Options{MAC: mac, Lax: true, Deferred: true})
 	arena := pktbuf.NewArena(memory.Region())
 	pool, err := pktbuf.NewPool(arena, 2*ring+1024, 2048)
-	check(err)
+	must(err)
 	cache := pool.NewCache()
 	port, err := e1000e.Open(card, arena, e1000e.Config{
 		RxRing: ring, TxRing: ring, RxCaches: []*pktbuf.Cache{cache}, TxCaches: []*pktbuf.Cache{cache},
 	})
-	check(err)
+	must(err)
 	sent := 0
 	card.Attach(func([]byte) { sent++ })
 	for up := false; !up; card.Step() {
 		link, err := port.Link()
-		check(err)
+		must(err)
 		up = link.Up
 	}
 	frame := make([]byte, param("size"))
@@ -73,14 +73,8 @@ func forward(n int) (spent time.Duration) {
 	if sent != received {
 		fail(fmt.Sprintf("%d frames received and %d sent", received, sent))
 	}
-	check(port.Close())
+	must(port.Close())
 	cache.Flush()
-	check(pool.Close())
+	must(pool.Close())
 	return time.Duration(float64(spent) / float64(received) * float64(n))
-}
-
-func check(err error) {
-	if err != nil {
-		fail(err.Error())
-	}
 }

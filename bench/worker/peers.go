@@ -1,12 +1,14 @@
 package main
 
 import (
+	"context"
 	"sync"
 
 	"github.com/Workiva/go-datastructures/queue"
 
 	"github.com/ferrule-go/ferrule/nicring/nictest"
 	"github.com/ferrule-go/ferrule/pktbuf"
+	"github.com/ferrule-go/ferrule/rcu"
 )
 
 func chanPush(c chan uint64, v uint64) bool {
@@ -38,6 +40,31 @@ func get(r *queue.RingBuffer) (v uint64, ok bool) {
 		return 0, false
 	}
 	return item.(uint64), true
+}
+
+// ctx is for calls that wait as long as it takes.
+var ctx = context.Background()
+
+func must(err error) {
+	if err != nil {
+		fail(err.Error())
+	}
+}
+
+func value(v uint64, err error) uint64 {
+	must(err)
+	return v
+}
+
+func online(d *rcu.Domain) *rcu.Reader {
+	r := d.Register()
+	r.Online()
+	return r
+}
+
+func offline(r *rcu.Reader) {
+	r.Offline()
+	r.Close()
 }
 
 func syncMapLoad(m *sync.Map, key uint64) (value uint64, ok bool) {

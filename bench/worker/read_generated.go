@@ -12,12 +12,16 @@ import (
 	"github.com/puzpuzpuz/xsync/v4"
 
 	"github.com/ferrule-go/ferrule/rcu"
+	"github.com/ferrule-go/ferrule/spinlock"
 )
 
 func init() {
 	register("Read", "ferrule.rcu", func() { measure(rcuRead, 1e9) })
 	register("Synchronize", "ferrule.rcu", rcuSynchronize)
 	register("Call", "ferrule.rcu", func() { measure(rcuCall, 8e6) })
+	register("Read", "ferrule.rcu-qsbr", func() { measure(qsbrRead, 1e9) })
+	register("Synchronize", "ferrule.rcu-qsbr", qsbrSynchronize)
+	register("Read", "ferrule.spinlock.RWMutex", func() { measure(rwmutexRead, 1e9) })
 	register("Read", "sync.RWMutex", func() { measure(syncRWRead, 1e9) })
 	register("Read", "xsync.RBMutex", func() { measure(xsyncRBRead, 1e9) })
 	register("Read", "go.atomic.Pointer", func() { measure(pointerRead, 1e9) })
@@ -120,6 +124,129 @@ func rcuCall(n int) time.Duration {
 		fail(fmt.Sprintf("%d callbacks, of which %d were called", n, called.Load()))
 	}
 	return took
+}
+
+// qsbrJob is what the readers share. A section follows a pointer and adds what
+// is there.
+type qsbrJob struct {
+	_      pad
+	domain rcu.Domain
+	_      pad
+	newest atomic.Pointer[uint64]
+	_      pad
+	stop   atomic.Bool
+	_      pad
+	began  atomic.Int64 // readers that have had a section
+}
+
+func qsbrNewJob() *qsbrJob {
+	j := new(qsbrJob)
+	one := new([pads]uint64)
+	one[0] = 1
+	j.newest.Store(&one[0])
+	return j
+}
+
+func qsbrRead(n int) time.Duration {
+	j, readers := qsbrNewJob(), param("readers")
+	sums := make([]uint64, readers)
+	took := run(readers, func(i int) { sums[i] = qsbrSections(j, share(n, readers, i)) })
+	if total := sum(sums); total != uint64(n) {
+		fail(fmt.Sprintf("%d sections added up to %d", n, total))
+	}
+	return took
+}
+
+func qsbrSections(j *qsbrJob, n int) (sum uint64) {
+	d := &j.domain
+	r := online(d)
+	defer offline(r)
+	for range n {
+
+		sum += *j.newest.Load()
+		r.Quiesce()
+	}
+	return sum
+}
+
+// qsbrSynchronize has the last one wait for the others' sections, again and
+// again.
+func qsbrSynchronize() {
+	j, readers := qsbrNewJob(), param("readers")
+	d := &j.domain
+	sums := make([]uint64, readers)
+	samples := make([]float64, 0, 1<<20)
+	run(readers+1, func(i int) {
+		if i < readers {
+			r := online(d)
+			defer offline(r)
+			for !j.stop.Load() {
+
+				sums[i] += *j.newest.Load()
+				r.Quiesce()
+				if sums[i] == 1 {
+					j.began.Add(1)
+				}
+			}
+			return
+		}
+		for j.began.Load() < int64(readers) {
+			runtime.Gosched()
+		}
+		for begin := now(); now() < begin+float64(budget) && len(samples) < cap(samples); {
+			before := now()
+			d.Synchronize()
+			samples = append(samples, now()-before)
+		}
+		j.stop.Store(true)
+	})
+	total := 0.0
+	for _, s := range samples {
+		total += s
+	}
+	percentiles(samples)
+	report(len(samples), total/float64(len(samples)))
+}
+
+// rwmutexJob is what the readers share. A section follows a pointer and adds what
+// is there.
+type rwmutexJob struct {
+	_      pad
+	domain spinlock.RWMutex
+	_      pad
+	newest atomic.Pointer[uint64]
+	_      pad
+	stop   atomic.Bool
+	_      pad
+	began  atomic.Int64 // readers that have had a section
+}
+
+func rwmutexNewJob() *rwmutexJob {
+	j := new(rwmutexJob)
+	one := new([pads]uint64)
+	one[0] = 1
+	j.newest.Store(&one[0])
+	return j
+}
+
+func rwmutexRead(n int) time.Duration {
+	j, readers := rwmutexNewJob(), param("readers")
+	sums := make([]uint64, readers)
+	took := run(readers, func(i int) { sums[i] = rwmutexSections(j, share(n, readers, i)) })
+	if total := sum(sums); total != uint64(n) {
+		fail(fmt.Sprintf("%d sections added up to %d", n, total))
+	}
+	return took
+}
+
+func rwmutexSections(j *rwmutexJob, n int) (sum uint64) {
+	d := &j.domain
+	for range n {
+		d.RLock()
+		sum += *j.newest.Load()
+		d.RUnlock()
+	}
+	return sum
 }
 
 // syncRWJob is what the readers share. A section follows a pointer and adds what
