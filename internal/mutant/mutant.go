@@ -5,6 +5,7 @@ package mutant
 import (
 	"context"
 	"encoding/json"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -30,16 +31,25 @@ type Mutant struct {
 // limit is how long a broken test may run before it counts as one that hangs.
 // Being seen to hang is being caught, but a test that gives up by itself is
 // sooner done.
-const limit = 30 * time.Second
+const limit = 20 * time.Second
 
-// Test builds the tests of the package in the current directory anew for each
-// mutant, without touching the source (go test -overlay), and wants the named
-// test to fail. With -short it only checks that the mutants still fit the source.
+// few is how many mutants a test takes at random, unless the environment says
+// FERRULE_MUTANTS=all: each costs a build and a run.
+const few = 3
+
+// Test builds the tests of the package in the current directory anew for each of
+// a few mutants, or all, without touching the source (go test -overlay), and wants
+// the named tests to fail. All mutants have to fit the source, and with -short
+// nothing more is asked.
 func Test(t *testing.T, mutants []Mutant) {
-	for _, m := range mutants {
+	chosen := make(map[int]bool)
+	for _, i := range rand.Perm(len(mutants)) {
+		chosen[i] = !testing.Short() && (len(chosen) < few || os.Getenv("FERRULE_MUTANTS") == "all")
+	}
+	for i, m := range mutants {
 		t.Run(strings.ReplaceAll(m.Name, " ", "_"), func(t *testing.T) {
 			broken := m.apply(t)
-			if !testing.Short() {
+			if chosen[i] {
 				t.Parallel()
 				m.run(t, broken)
 			}

@@ -174,6 +174,7 @@ func closeBetweenReserveAndCommit(c waiting) {
 		}
 		return err
 	})
+	c.asleep(1, "Pop")
 	r.Commit(1)
 	c.all(errs(), nil)
 	_, err := r.Pop(forever)
