@@ -4,6 +4,8 @@ import (
 	"hash/maphash"
 	"iter"
 	"math/bits"
+	"math/rand/v2"
+	"reflect"
 	"sync"
 	"sync/atomic"
 
@@ -29,20 +31,21 @@ import (
 //
 // Progress. Load neither waits nor takes a lock nor allocates. One that finds its
 // key ends in one pass; one that does not must pass again if entries changed
-// places meanwhile, which the growth of a table does with every third insertion or
-// so: lock-free, and wait-free while no table grows or shrinks. Writers take turns
+// places meanwhile, as they do when the table grows or shrinks: lock-free, and
+// wait-free while its size stays. Writers take turns
 // at a mutex. Len is wait-free.
 //
-// Cost. Load reads the line of the table's size and two lines for the key: its
+// Cost. Load reads two lines that all readers share, and two for the key: its
 // bucket's and its entry's. There is no moment when the table is copied. It grows
 // by one bucket and shrinks by one, so that a writer pays for the moving of one
-// bucket, some six entries, with one insertion or deletion in three, and for 32 KiB
-// of new memory with one insertion in 1500. Readers pay a miss on the line of the
-// size when it has changed.
+// bucket, some six entries, with one insertion in three or one deletion, and for
+// 32 KiB of new memory with one insertion in 1500. Readers pay a miss on the shared
+// lines when they have changed. A Map has at least 32 KiB.
 //
 // Order. In the terminology of the Go memory model, what stored a value
 // synchronizes before each Load that returns it. Each method takes effect at one
-// moment between its call and its return (Range excepted: see All).
+// moment between its call and its return, but for LoadN, which is as many Loads, and
+// All.
 //
 // Ownership. Load and All lend: what a value refers to may be used until the
 // outermost Unlock of the Reader. Swap, Delete, CompareAndSwap and CompareAndDelete
@@ -64,8 +67,15 @@ type Map[K comparable, V any] struct {
 // reading is what every Load reads.
 type reading[K comparable, V any] struct {
 	table atomic.Pointer[table[K, V]]
-	hash  func(K) uint64 // nil for maphash
-	seed  maphash.Seed
+	hasher[K]
+}
+
+// A hasher hashes in one of three ways.
+type hasher[K comparable] struct {
+	hash   func(K) uint64 // the caller's, or nil
+	words  int            // how many words a K consists of, if it is nothing but words
+	secret [2]uint64      // for those
+	seed   maphash.Seed   // for all else
 }
 
 // A table is a list of buckets. It is never changed but in that chunks behind its
@@ -119,30 +129,34 @@ const (
 //
 //	A  tags. The entry is stored in its slot, and then the slot is tagged. Who
 //	   finds the tag finds the entry, or a later one, or nil.
-//	B  size. When it is in the new place, the upper half of size changes (and the
-//	   lower half, if the bucket is another). When it has changed, and no sooner, the
-//	   entry is taken out of the old place.
+//	B  table. When it is in the new place, another table takes the place of the
+//	   current one, and then, no sooner, the entry is taken out of the old place.
 //
 // A Load that came too early for the new place and too late for the old one thus
-// finds another size than it began with, and begins anew. One that finds the
+// finds another table than it began with, and begins anew. It cannot take a later
+// table for the one it has: the collector sees to that. One that finds the
 // entry in the old place has what was the key's value then: before anything else
 // is done to the key, the old place is empty.
 //
 // A slot may come to hold another key's entry, so the key is always compared.
 //
-// Tags and size are published by a release store, which is not sequentially
-// consistent. The mutex, unlocked after it, is: a grace period that begins when
-// Delete has returned is later than all that it did.
+// Tags are published by a release store, which is not sequentially consistent. The
+// mutex, unlocked after it, is: a grace period that begins when Delete has returned
+// is later than all that it did.
 //
 // [1]: W. Litwin, Linear Hashing: A New Tool for File and Table Addressing, VLDB
 // 1980.
 
-// NewMap returns an empty Map that hashes keys by maphash.Comparable with a seed
-// of its own: nobody outside can choose keys that collide. A Load of a key that
-// has pointers other than those of strings allocates there.
+// NewMap returns an empty Map with a hash of its own, which has a secret: nobody
+// outside can choose keys that collide. A key of one to eight words of 64 bits,
+// which consists of integers without padding, is multiplied by the secret word by
+// word, as the Go runtime does where it has no AES. Any other is hashed by
+// maphash.Comparable, which allocates if it has pointers other than those of strings.
 func NewMap[K comparable, V any]() *Map[K, V] {
 	m := new(Map[K, V])
 	m.seed = maphash.MakeSeed()
+	m.words = wordsOf(reflect.TypeFor[K]())
+	m.secret = [2]uint64{rand.Uint64(), rand.Uint64() | 1}
 	m.table.Store(new(table[K, V]).resized(1))
 	return m
 }
@@ -156,7 +170,7 @@ func NewMapFunc[K comparable, V any](hash func(K) uint64) *Map[K, V] {
 		panic("rcu: NewMapFunc of a nil hash")
 	}
 	m := NewMap[K, V]()
-	m.hash = hash
+	m.hash, m.words = hash, 0
 	return m
 }
 
@@ -313,10 +327,16 @@ func (m *Map[K, V]) All() iter.Seq2[K, V] {
 // lookup returns the entry of key, or nil, and its hash. It is written in one
 // piece because a call would be a good part of its cost.
 func (m *Map[K, V]) lookup(key K) (e *entry[K, V], hash uint64) {
-	if m.hash == nil {
-		hash = maphash.Comparable(m.seed, key)
-	} else {
+	switch {
+	case m.words != 0:
+		hash = fold(m.secret[0]^word(&key, 0), m.secret[1])
+		for i := 1; i < m.words; i++ {
+			hash = fold(hash^word(&key, i), m.secret[1])
+		}
+	case m.hash != nil:
 		hash = mix(m.hash(key))
+	default:
+		hash = maphash.Comparable(m.seed, key)
 	}
 	for {
 		t := m.table.Load() // B: acquire
@@ -334,11 +354,27 @@ func (m *Map[K, V]) lookup(key K) (e *entry[K, V], hash uint64) {
 	}
 }
 
-func (m *Map[K, V]) hashOf(key K) uint64 {
-	if m.hash == nil {
-		return maphash.Comparable(m.seed, key)
+// hashOf returns the hash that lookup finds.
+func (h *hasher[K]) hashOf(key K) uint64 {
+	switch {
+	case h.words != 0:
+		hash := fold(h.secret[0]^word(&key, 0), h.secret[1])
+		for i := 1; i < h.words; i++ {
+			hash = fold(hash^word(&key, i), h.secret[1])
+		}
+		return hash
+	case h.hash != nil:
+		return mix(h.hash(key))
+	default:
+		return maphash.Comparable(h.seed, key)
 	}
-	return mix(m.hash(key))
+}
+
+// fold multiplies, and loses nothing of what the upper half has and the lower has
+// not.
+func fold(a, b uint64) uint64 {
+	upper, lower := bits.Mul64(a, b)
+	return upper ^ lower
 }
 
 // mix spreads the bits of a caller's hash, few and wherever they are.

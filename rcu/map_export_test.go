@@ -28,6 +28,19 @@ const (
 	Slots    = slots
 )
 
+// Longest returns how many entries the fullest bucket has.
+func (m *Map[K, V]) Longest() (longest int) {
+	t := m.table.Load()
+	for i := range t.buckets {
+		n := 0
+		for range t.root(i).all {
+			n++
+		}
+		longest = max(longest, n)
+	}
+	return longest
+}
+
 // Check returns what is wrong with the buckets of m, which nobody uses meanwhile.
 func (m *Map[K, V]) Check() error {
 	t, seen := m.table.Load(), 0

@@ -66,6 +66,24 @@ func TestMapOfNothing(t *testing.T) {
 	})
 }
 
+// Keys that differ in one bit, in high bits or in steps fill the buckets as evenly
+// as chance would have it, under every hash that tells them apart.
+func TestMapSpreadsKeys(t *testing.T) {
+	const keys = 3 * 1024
+	for _, h := range hashes[:3] {
+		for shift := 0; shift < 52; shift += 4 {
+			if h.name == "lower half" && shift > 20 {
+				continue
+			}
+			m := newMap[int](h.hash)
+			for key := range uint64(keys) {
+				m.Store(key<<shift, 0)
+			}
+			require.Less(t, m.Longest(), 24, "hash=%s shift=%d", h.name, shift)
+		}
+	}
+}
+
 func TestMapOfANilHashPanics(t *testing.T) {
 	require.PanicsWithValue(t, "rcu: NewMapFunc of a nil hash", func() { rcu.NewMapFunc[int, int](nil) })
 }
@@ -89,6 +107,29 @@ func TestMapKeys(t *testing.T) {
 		ports               [2]uint16
 		protocol            byte
 	}
+	type spaced struct {
+		a uint64
+		_ uint32
+		b uint32
+	}
+	blank := rcu.NewMap[spaced, int]()
+	for i := range uint64(100) {
+		// What is not compared must not be hashed.
+		k := spaced{a: i, b: 1}
+		(*[4]uint32)(unsafe.Pointer(&k))[2] = uint32(i * 17)
+		blank.Store(k, int(i))
+		v, _ := blank.Load(spaced{a: i, b: 1})
+		require.Equal(t, int(i), v)
+	}
+	words := rcu.NewMap[[3]uint64, int]() // words by themselves, each of them used
+	for i := range uint64(1000) {
+		words.Store([3]uint64{i % 10, i / 10 % 10, i / 100}, int(i))
+	}
+	for i := range uint64(1000) {
+		v, _ := words.Load([3]uint64{i % 10, i / 10 % 10, i / 100})
+		require.Equal(t, int(i), v)
+	}
+
 	flows := rcu.NewMap[flow, int]()
 	flows.Store(flow{protocol: 6}, 6)
 	flows.Store(flow{protocol: 17}, 17)
