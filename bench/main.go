@@ -121,11 +121,15 @@ func measure(file string, m machine, g group, programs []program) error {
 				if !p.can(c) || gaveUp[at] || slices.Contains(strings.Split(*without, ","), p.impl) {
 					continue
 				}
+				near := lineRoundTrip()
 				line, err := p.measure(c, *length)
 				if err != nil {
 					gaveUp[at] = true
 					line = fmt.Sprintf("# failed: %v\n", err)
 					fmt.Print(line)
+				}
+				if err == nil {
+					line = fmt.Sprintf("%s\t%.4g %s\n", strings.TrimSuffix(line, "\n"), near, lineUnit)
 				}
 				if _, err := f.WriteString(line); err != nil {
 					return err

@@ -51,6 +51,10 @@ func summary(all []*results) string {
 			fmt.Fprintf(&b, "Could not be measured: %s\n", why)
 		}
 		columns := r.columns()
+		if lines := r.lines(); len(lines) > 0 {
+			l := spreadOf(lines)
+			fmt.Fprintf(&b, "A line to the other processor and back took %s ns (%s to %s).\n", short(l.median), short(l.least), short(l.most))
+		}
 		b.WriteString("\nMedian, and in brackets the least and the most, in ns where no unit is named.\n\n")
 		r.table(&b, columns, "", func(impl string, c column) string {
 			values := r.values[figure{impl, c.name, c.unit}]
@@ -64,10 +68,10 @@ func summary(all []*results) string {
 			if !ours(base) || len(r.impls) == 1 {
 				continue
 			}
-			fmt.Fprintf(&b, "\n%s divided by, round by round:\n\n", base)
+			fmt.Fprintf(&b, "\n%s divided by what stands in the row, round by round, where a line took as long for both:\n\n", base)
 			r.table(&b, columns, base, func(impl string, c column) string {
-				s, ok := ratio(r.values[figure{base, c.name, c.unit}], r.values[figure{impl, c.name, c.unit}])
-				if !ok {
+				s, rounds := r.ratio(base, impl, c.name, c.unit)
+				if rounds == 0 {
 					return ""
 				}
 				return fmt.Sprintf("**%s** (%s to %s)", short(s.median), short(s.least), short(s.most))
@@ -75,6 +79,16 @@ func summary(all []*results) string {
 		}
 	}
 	return b.String()
+}
+
+// lines returns how long a cache line took before each measurement.
+func (r *results) lines() (all []float64) {
+	for at, values := range r.values {
+		if at.unit == lineUnit {
+			all = append(all, values...)
+		}
+	}
+	return all
 }
 
 // A column is one unit of one case.

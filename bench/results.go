@@ -22,6 +22,10 @@ type results struct {
 	values map[figure][]float64 // one for each round
 }
 
+// lineUnit is of the time that a cache line takes to the other processor and back,
+// measured before each figure.
+const lineUnit = "line-ns"
+
 // A figure is what was measured of an implementation in a case.
 type figure struct {
 	impl, name, unit string
@@ -57,7 +61,7 @@ func readResults(file string) (*results, error) {
 			if v.OrigUnit != "" {
 				value, unit = v.OrigValue, v.OrigUnit
 			}
-			if !slices.Contains(r.units[name], unit) {
+			if unit != lineUnit && !slices.Contains(r.units[name], unit) {
 				r.units[name] = append(r.units[name], unit)
 			}
 			at := figure{impl, name, unit}
@@ -120,15 +124,19 @@ func spreadOf(values []float64) spread {
 	return spread{(s[(n-1)/2] + s[n/2]) / 2, s[0], s[n-1]}
 }
 
-// ratio is of values measured in the same round.
-func ratio(a, b []float64) (spread, bool) {
-	n := min(len(a), len(b))
-	if n == 0 {
-		return spread{}, false
+// ratio divides what was measured in the same round, while a line took about as
+// long for the one as for the other; rounds is how often that was so.
+func (r *results) ratio(a, b, name, unit string) (s spread, rounds int) {
+	av, bv := r.values[figure{a, name, unit}], r.values[figure{b, name, unit}]
+	al, bl := r.values[figure{a, name, lineUnit}], r.values[figure{b, name, lineUnit}]
+	var ratios []float64
+	for i := range min(len(av), len(bv)) {
+		if max(al[i], bl[i]) <= 1.5*min(al[i], bl[i]) {
+			ratios = append(ratios, av[i]/bv[i])
+		}
 	}
-	ratios := make([]float64, n)
-	for i := range n {
-		ratios[i] = a[i] / b[i]
+	if len(ratios) == 0 {
+		return spread{}, 0
 	}
-	return spreadOf(ratios), true
+	return spreadOf(ratios), len(ratios)
 }
