@@ -110,3 +110,7 @@ func (b *Buf) SetOffload(o Offload) {
 	b.offload = o
 	b.marks |= markOffload
 }
+
+// Plain reports whether the packet is one buffer without a tag beside it and
+// without an Offload: a card sends its data as it is.
+func (b *Buf) Plain() bool { return b.marks&(markNext|markVLAN|markOffload) == 0 }

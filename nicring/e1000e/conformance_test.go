@@ -36,6 +36,8 @@ type rig struct {
 	// What the makers of cards do differently.
 	padsRunts   bool // counts a short frame as an error, and brings it to 60 bytes
 	txBytesBare bool // GOTC counts no CRC
+	padsNothing bool // sends short frames as they are, whatever TCTL.PSP says
+	fragments   bool // makes IP fragments in place of TCP segments
 	reorders    bool // the wire changes the order of frames that have to wait for the card
 }
 
@@ -64,6 +66,12 @@ func conform(t *testing.T, open func(t *testing.T) *rig) {
 		{"ReceiveChecksums", testReceiveChecksums},
 		{"ReceiveVLAN", testReceiveVLAN},
 		{"Jumbo", testJumbo},
+		{"SendChains", testSendChains},
+		{"SendClones", testSendClones},
+		{"SendChecksums", testSendChecksums},
+		{"SendVLAN", testSendVLAN},
+		{"Segments", testSegments},
+		{"SendRefuses", testSendRefuses},
 		{"Statistics", testStatistics},
 		{"Wait", testWait},
 		{"PoolExhausted", testPoolExhausted},

@@ -57,6 +57,7 @@ type Config struct {
 const (
 	maxQueues = 2
 
+	cardPads   = 17   // the shortest frame that TCTL.PSP pads
 	frameMin   = 60   // without CRC (IEEE 802.3, 3.2.8)
 	frameMax   = 1518 // without CRC, with one VLAN tag
 	frameJumbo = 9230 // the longest that the card can do
@@ -160,7 +161,7 @@ func (p *Port) open(arena *pktbuf.Arena) (err error) {
 		p.rx = append(p.rx, q)
 	}
 	for i, cache := range p.cfg.TxCaches {
-		q, err := newTxQueue(p.card, uint32(i), arena, p.cfg.TxRing, p.cfg.MaxFrame, cache)
+		q, err := newTxQueue(p.card, uint32(i), arena, &p.cfg, cache)
 		if err != nil {
 			return err
 		}

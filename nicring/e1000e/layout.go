@@ -27,19 +27,35 @@ const (
 	rxLengthMax = 1<<16 - 1
 )
 
-// A txDesc is the legacy transmit descriptor (82574 data sheet, chapter 7).
+// A txDesc is a transmit descriptor (82574 data sheet, chapter 7): a legacy one, an
+// extended one for data, or, as a context, what the extended ones behind it are
+// to do.
 type txDesc struct {
-	addr   uint64 // bus address of the frame
+	addr   uint64 // bus address of the data; a context's: where headers and sums are
 	cmd    uint32 // length and the bits below
-	status uint32 // the card sets txDD where RS was asked for
+	status uint32 // what to do; the card sets txDD where RS was asked for
 }
 
 const (
-	txEOP  = 1 << 24 // the frame ends here
-	txIFCS = 1 << 25 // append the CRC
-	txRS   = 1 << 27 // report status
+	txEOP    = 1 << 24   // the frame ends here
+	txIFCS   = 1 << 25   // append the CRC
+	txTSE    = 1 << 26   // segment; of an extended one
+	txRS     = 1 << 27   // report status
+	txDEXT   = 1 << 29   // extended
+	txVLE    = 1 << 30   // put a VLAN tag in
+	txData   = 1 << 20   // extended, for data; without it, a context
+	txTCP    = 1 << 24   // of a context: TCP, not UDP
+	txIPv4   = 1 << 25   // of a context
+	txPaylen = 1<<20 - 1 // of a context: bytes behind the headers
 
-	txDD = 1 << 0
+	txDD     = 1 << 0
+	txIXSM   = 1 << 8 // fill in the sum of the IPv4 header
+	txTXSM   = 1 << 9 // fill in that of TCP or UDP
+	txVLAN   = 16     // shift; 16 bits
+	txHeader = 8      // of a context: shift; length of all headers
+	txMSS    = 16     // of a context: shift; payload of a segment
+
+	txMax = 16 << 10 // bytes of one descriptor
 )
 
 // The card sees this memory: its shape is not ours to choose.

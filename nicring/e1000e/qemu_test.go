@@ -40,6 +40,8 @@ func TestQEMUCard(t *testing.T) {
 			setLink:     func(up bool) { require.NoError(t, card.SetLink(up)) },
 			padsRunts:   true,
 			txBytesBare: true,
+			padsNothing: true,
+			fragments:   true,
 		}
 	})
 }

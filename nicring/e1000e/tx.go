@@ -8,32 +8,48 @@ import (
 	"github.com/ferrule-go/ferrule/pktbuf"
 )
 
-// txQueue is a transmit queue. The card owns descriptors head to tail, and
-// their buffers with them.
+// txQueue is a transmit queue. The card owns descriptors head to tail, and the
+// buffers of packets freed to packets.
 //
-// It reports status for the last descriptor of a burst only: one write to
+// A packet takes a descriptor for each of its buffers, and one more if the card is
+// told what to do with it. The table beside the descriptors is used as a queue
+// of its own, with an entry for each packet: there are never more of them than of
+// descriptors.
+//
+// The card reports status for the last descriptor of a burst only: one write to
 // memory in place of one a frame, and it is done with the whole burst once it
 // has reported that one.
 type txQueue struct {
-	card  Card
-	regs  uint32 // what to add to a queue register's offset
-	ring  *nicring.Ring[txDesc]
-	cache *pktbuf.Cache
-	head  uint32   // first descriptor not yet collected; a burst begins here
-	tail  uint32   // first descriptor not yet handed over
-	last  []uint32 // last[i]: the last descriptor of the burst that begins at i
+	card    Card
+	regs    uint32 // what to add to a queue register's offset
+	ring    *nicring.Ring[txDesc]
+	cache   *pktbuf.Cache
+	head    uint32  // first descriptor not yet collected; a burst begins here
+	tail    uint32  // first descriptor not yet handed over
+	freed   uint32  // packets given back
+	packets uint32  // packets handed over
+	bursts  []burst // bursts[i]: the burst that begins at descriptor i
 
-	maxFrame int
-	dropped  atomic.Uint64
+	cfg     *Config
+	dropped atomic.Uint64
 }
 
-func newTxQueue(card Card, queue uint32, arena *pktbuf.Arena, n, maxFrame int, cache *pktbuf.Cache) (*txQueue, error) {
+// A burst is what one doorbell handed over, up to its last descriptor and to
+// so many packets in all.
+type burst struct{ last, packets uint32 }
+
+func newTxQueue(card Card, queue uint32, arena *pktbuf.Arena, cfg *Config, cache *pktbuf.Cache) (*txQueue, error) {
+	n := cfg.TxRing
 	ring, err := nicring.NewRing[txDesc](arena, n)
 	if err != nil {
 		return nil, err
 	}
 	first := firstLap(n)
-	return &txQueue{card: card, regs: queue * perQueue, ring: ring, cache: cache, head: first, tail: first, last: make([]uint32, n), maxFrame: maxFrame}, nil
+	return &txQueue{
+		card: card, regs: queue * perQueue, ring: ring, cache: cache, cfg: cfg,
+		head: first, tail: first, freed: first, packets: first,
+		bursts: make([]burst, n),
+	}, nil
 }
 
 // start tells the card of the ring.
@@ -58,60 +74,82 @@ func (p *Port) startTx() {
 	w(regTCTL, tctlEN|tctlPSP|tctlCT|tctlCOLD|tctlRTLC)
 }
 
-// Send implements nicring.TxQueue. A buffer that holds no Ethernet frame, being
-// empty or longer than 1518 bytes, is counted as dropped and goes back to its
-// pool; a short one is padded with zeros to 60.
+// Send implements nicring.TxQueue. A packet that the card cannot send, being
+// empty, longer than Config.MaxFrame or one whose Offload does not fit it, is
+// counted as dropped and goes back to its pool; a short one is padded with zeros
+// to 60.
 func (q *txQueue) Send(bufs []*pktbuf.Buf) int {
 	q.collect()
 	room := q.ring.Len() - 1 - int(q.tail-q.head) // a tail equal to the head means empty
-	bufs = bufs[:min(len(bufs), room)]
-	first := q.tail
-	for i, b := range bufs {
-		if !pad(b, q.maxFrame) {
-			q.dropped.Add(1)
-			q.cache.PutN(bufs[i : i+1])
+	first, n := q.tail, 0
+	for ; n < len(bufs); n++ {
+		b := bufs[n]
+		if !b.Plain() {
+			used, ok := q.sendPacket(b, room)
+			if !ok {
+				break
+			}
+			room -= used
 			continue
 		}
-		q.ring.SetBuf(q.tail, b)
+		if room == 0 {
+			break
+		}
+		if !pad(b, q.cfg.MaxFrame) {
+			q.drop(b)
+			continue
+		}
 		*q.ring.Desc(q.tail) = txDesc{addr: b.Bus(), cmd: uint32(b.Len()) | txEOP | txIFCS}
 		q.tail++
+		room--
+		q.ring.SetBuf(q.packets, b)
+		q.packets++
 	}
 	if q.tail != first {
 		q.ring.Desc(q.tail - 1).cmd |= txRS
-		q.last[q.ring.Index(first)] = q.tail - 1
+		q.bursts[q.ring.Index(first)] = burst{q.tail - 1, q.packets}
 		mmio.WriteBarrier() // the descriptors before the tail that covers them
 		q.card.Write32(regTDT+q.regs, q.ring.Index(q.tail))
 	}
-	return len(bufs)
+	return n
+}
+
+func (q *txQueue) drop(b *pktbuf.Buf) {
+	q.dropped.Add(1)
+	q.cache.PutN([]*pktbuf.Buf{b})
 }
 
 // collect takes back the bursts that the card has sent.
 func (q *txQueue) collect() {
 	for q.head != q.tail {
-		last := q.last[q.ring.Index(q.head)]
-		if atomic.LoadUint32(&q.ring.Desc(last).status)&txDD == 0 {
+		burst := q.bursts[q.ring.Index(q.head)]
+		if atomic.LoadUint32(&q.ring.Desc(burst.last).status)&txDD == 0 {
 			return
 		}
-		q.release(last + 1)
+		q.head = burst.last + 1
+		q.release(burst.packets)
 	}
 }
 
-// release gives the buffers from head to end back and moves head there.
+// release gives the packets up to end back.
 func (q *txQueue) release(end uint32) {
-	a, b := q.ring.Bufs(q.head, int(end-q.head))
+	a, b := q.ring.Bufs(q.freed, int(end-q.freed))
 	q.cache.PutN(a)
 	q.cache.PutN(b)
-	q.head = end
+	q.freed = end
 }
 
 // pad brings a frame to the length that the wire demands, and reports whether
-// it can be sent.
+// it can be sent. One that may not be written to, since a clone shares it, is
+// left to the card, which pads what has at least 17 bytes.
 func pad(b *pktbuf.Buf, maxFrame int) bool {
 	switch n := b.Len(); {
 	case n >= frameMin:
 		return n <= maxFrame
 	case n == 0:
 		return false
+	case n >= cardPads && b.Shared():
+		return true
 	default:
 		zeros := b.Append(frameMin - n)
 		clear(zeros)
@@ -121,6 +159,6 @@ func pad(b *pktbuf.Buf, maxFrame int) bool {
 
 // free returns the buffers and the ring. The card must be off memory.
 func (q *txQueue) free() {
-	q.release(q.tail)
+	q.release(q.packets)
 	q.ring.Free()
 }

@@ -57,6 +57,7 @@ const (
 	regPTC64   = 0x40D8
 	regMPTC    = 0x40F0
 	regBPTC    = 0x40F4
+	regTSCTC   = 0x40F8
 )
 
 // The registers of queue 1 lie perQueue behind those of queue 0.
@@ -254,7 +255,7 @@ var registers = []register{
 	{offset: regPTC64, name: "PTC", access: readClears, count: 6, stride: 4},
 	{offset: regMPTC, name: "MPTC", access: readClears},
 	{offset: regBPTC, name: "BPTC", access: readClears},
-	{offset: 0x40F8, name: "TSCTC", access: readClears},
+	{offset: regTSCTC, name: "TSCTC", access: readClears},
 	{offset: 0x40FC, name: "TSCTFC", access: readClears},
 	{offset: 0x4100, name: "IAC", access: readClears},
 

@@ -16,15 +16,18 @@ type ring struct {
 	base              int    // where in memory descriptor 0 is
 	n                 uint32 // descriptors
 	head, tail, clean uint32
-	reported          uint32 // clean, as soon as nothing before it is held back
-	partial           []byte // sent: a frame whose last descriptor has not been fetched
-	claimed           bool   // its memory is marked as the card's own
-	slots             []slot // of a strict card: what was handed over
+	reported          uint32    // clean, as soon as nothing before it is held back
+	partial           []byte    // to be sent: a packet whose last descriptor has not been fetched
+	ask               request   // what its first descriptor asks for
+	context           txContext // as fetched
+	handed            txContext // as handed over: of a strict card
+	claimed           bool      // its memory is marked as the card's own
+	slots             []slot    // of a strict card: what was handed over
 }
 
 func (r *ring) reset() {
 	r.bound = false
-	r.partial = r.partial[:0]
+	r.partial, r.context, r.handed = r.partial[:0], txContext{}, txContext{}
 	r.setHead(0)
 }
 

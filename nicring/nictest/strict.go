@@ -190,13 +190,15 @@ func (c *Card) takeOver(r *ring, i uint32) {
 	s := slot{desc: [2]uint64{c.load64(at), c.load64(at + 8)}, held: true}
 	s.size = c.bufSize
 	if !r.receives() {
-		s.size = int(s.desc[1] & txLength)
+		s.size = txSize(uint32(s.desc[1]))
 		c.checkTx(r, i, uint32(s.desc[1]), uint32(s.desc[1]>>32))
 	} else if s.desc[1] != 0 {
 		c.violate("%s descriptor %d: its second half is %#x, not cleared", r.name, i, s.desc[1])
 	}
 	var ok bool
-	if s.at, ok = c.mem.find(s.desc[0], s.size); !ok {
+	if s.size == 0 {
+		// A context, or a length that was listed: no buffer.
+	} else if s.at, ok = c.mem.find(s.desc[0], s.size); !ok {
 		c.violate("%s descriptor %d: %s", r.name, i, c.mem.whyNot(s.desc[0], s.size))
 		s.size = 0
 	} else if s.claimed = c.mem.claim(s.at, s.size); !s.claimed {
@@ -207,18 +209,60 @@ func (c *Card) takeOver(r *ring, i uint32) {
 }
 
 func (c *Card) checkTx(r *ring, i, cmd, status uint32) {
-	size := cmd & txLength
+	size := uint32(txSize(cmd))
+	wrong := func(format string, args ...any) {
+		c.violate("%s descriptor %d: %s", r.name, i, fmt.Sprintf(format, args...))
+	}
 	switch {
-	case size == 0 || size > maxTx:
-		c.violate("%s descriptor %d: length %d, want 1 to %d", r.name, i, size, maxTx)
-	case cmd&(txDEXT|txVLE|txIC) != 0:
-		c.violate("%s descriptor %d: command %#x: nictest has no model of IC, DEXT and VLE", r.name, i, cmd>>24)
-	case cmd&(txReserve|txCSO) != 0:
-		c.violate("%s descriptor %d: command %#x has reserved bits", r.name, i, cmd>>16)
-	case cmd&(txEOP|txIFCS) == txEOP:
-		c.violate("%s descriptor %d: no IFCS: the frame would go out without FCS", r.name, i)
-	case status != 0:
-		c.violate("%s descriptor %d: its last word is %#x, not cleared", r.name, i, status)
+	case cmd&(txDEXT|txType) == txDEXT:
+		c.checkContext(r, i, wrong)
+		return
+	case cmd&txDEXT != 0 && cmd&txType != txData:
+		wrong("type %d is reserved", cmd&txType>>20)
+		return
+	}
+	if size == 0 || size > maxTx {
+		wrong("length %d, want 1 to %d", size, maxTx)
+	}
+	if cmd&(txEOP|txIFCS) == txEOP {
+		wrong("no IFCS: the frame would go out without FCS")
+	}
+	if cmd&txVLE != 0 && !c.has(regCTRL, ctrlVME) {
+		wrong("VLE without CTRL.VME: no tag would be put in")
+	}
+	if cmd&txVLE == 0 && status>>txVLAN != 0 {
+		wrong("a VLAN tag without VLE")
+	}
+	switch {
+	case cmd&txDEXT == 0 && cmd&txIC != 0:
+		wrong("command %#x: nictest has no model of IC", cmd>>24)
+	case cmd&txDEXT == 0 && cmd&(txReserve|txCSO) != 0:
+		wrong("command %#x has reserved bits", cmd>>16)
+	case cmd&txDEXT == 0 && status&0xFFFF != 0:
+		wrong("its last word is %#x, not cleared", status)
+	case cmd&txDEXT != 0 && status&0xFFFF&^(txIXSM|txTXSM) != 0:
+		wrong("its last word is %#x: reserved bits", status)
+	case cmd&txDEXT != 0 && (cmd&txTSE != 0 || status&(txIXSM|txTXSM) != 0) && !r.handed.loaded:
+		wrong("it asks for what a context has to say, and there is none")
+	case cmd&txDEXT != 0 && cmd&txTSE != 0 && !r.handed.segmentation:
+		wrong("TSE, and its context is none for segmentation")
+	}
+}
+
+// checkContext checks a context descriptor and notes that r has one.
+func (c *Card) checkContext(r *ring, i uint32, wrong func(format string, args ...any)) {
+	at := r.at(i)
+	ctx := readContext(c.load64(at), c.load64(at+8))
+	r.handed = ctx
+	switch {
+	case ctx.ipcss >= ctx.tucss && ctx.tucss != 0:
+		wrong("context: the transport header, at %d, lies before the network header, at %d", ctx.tucss, ctx.ipcss)
+	case ctx.segmentation && (ctx.mss == 0 || ctx.payload == 0):
+		wrong("context: segments of %d bytes of %d", ctx.mss, ctx.payload)
+	case ctx.segmentation && ctx.header <= ctx.tucso:
+		wrong("context: headers of %d bytes do not reach over the checksum at %d", ctx.header, ctx.tucso)
+	case ctx.segmentation && !ctx.tcp:
+		wrong("context: segmentation of what is not TCP")
 	}
 }
 

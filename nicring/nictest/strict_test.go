@@ -122,8 +122,23 @@ func TestViolations(t *testing.T) {
 			"TX descriptor 0: command 0x1300 has reserved bits"},
 		{"checksum offset without IC", nictest.Options{}, func(d *tiny) { d.sendCmd(60 | EOP | IFCS | 5<<16) },
 			"TX descriptor 0: command 0x305 has reserved bits"},
-		{"data descriptor", nictest.Options{}, func(d *tiny) { d.sendCmd(60 | EOP | IFCS | 1<<29) },
-			"TX descriptor 0: command 0x23: nictest has no model of IC, DEXT and VLE"},
+		{"data descriptor", nictest.Options{}, func(d *tiny) { d.sendCmd(60 | EOP | IFCS | 1<<29 | 2<<20) },
+			"TX descriptor 0: type 2 is reserved"},
+		{"insertion of a checksum the old way", nictest.Options{}, func(d *tiny) { d.sendCmd(60 | EOP | IFCS | 1<<26) },
+			"TX descriptor 0: command 0x7: nictest has no model of IC"},
+		{"segmentation without a context", nictest.Options{}, func(d *tiny) { d.sendCmd(60 | EOP | IFCS | 1<<29 | 1<<20 | 1<<26) },
+			"TX descriptor 0: it asks for what a context has to say, and there is none"},
+		{"tag while tags are off", nictest.Options{}, func(d *tiny) { d.sendCmd(60 | EOP | IFCS | 1<<30) },
+			"TX descriptor 0: VLE without CTRL.VME"},
+		{"context without payload", nictest.Options{}, func(d *tiny) {
+			d.setTx(0, 14|34<<32|50<<40, 1<<29|1<<26|1<<24)
+			d.Write32(TDT, 1)
+		}, "TX descriptor 0: context: segments of 0 bytes of 0"},
+		{"context for UDP segments", nictest.Options{}, func(d *tiny) {
+			d.setTx(0, 14|34<<32|40<<40, 1<<29|1<<26|100)
+			d.txDesc(0)[13], d.txDesc(0)[14] = 42, 10
+			d.Write32(TDT, 1)
+		}, "TX descriptor 0: context: segmentation of what is not TCP"},
 		{"descriptor changed while owned", nictest.Options{}, func(d *tiny) {
 			d.setRx(0, d.bus+d.bufAt(9))
 			d.Deliver(frame(mac, 60, 0))

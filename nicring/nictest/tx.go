@@ -5,8 +5,9 @@ import (
 	"math/bits"
 )
 
-// A legacy transmit descriptor: the bits of its third quarter, and DD in its
-// last.
+// The bits of a transmit descriptor's third quarter: of a legacy one, of a context
+// (DEXT, type 0) and of data (DEXT, type 1). DD and what a packet asks for are in
+// the last quarter.
 const (
 	txLength  = 0xFFFF
 	txCSO     = 0xFF << 16
@@ -18,10 +19,31 @@ const (
 	txDEXT    = 1 << 29
 	txVLE     = 1 << 30
 
-	txDD = 1 << 0
+	txType       = 0xF << 20
+	txData       = 1 << 20
+	txDataLength = 0xFFFFF
+	txTSE        = 1 << 26
+	txTCP        = 1 << 24 // of a context
+	txIPv4       = 1 << 25
+
+	txDD   = 1 << 0
+	txIXSM = 1 << 8
+	txTXSM = 1 << 9
+	txVLAN = 16 // shift
 
 	maxTx = 16 << 10 // bytes a descriptor may point to
 )
+
+// txSize returns how many bytes a descriptor points to.
+func txSize(cmd uint32) int {
+	switch {
+	case cmd&txDEXT == 0:
+		return int(cmd & txLength)
+	case cmd&txType == txData:
+		return int(cmd & txDataLength)
+	}
+	return 0
+}
 
 // txReady reports whether a descriptor of r can be fetched.
 func (c *Card) txReady(r *ring) bool {
@@ -59,29 +81,48 @@ func (c *Card) fetchOne(r *ring) (whole bool) {
 	c.verify(r, i)
 	at := r.at(i)
 	bus, cmd, last := c.load64(at), c.load32(at+8), c.load32(at+12)
-	size := int(cmd & txLength)
+	r.head = r.next(i)
+	if cmd&(txDEXT|txType) == txDEXT {
+		r.context = readContext(bus, c.load64(at+8))
+		c.fetched(r, i, cmd, last)
+		return true // it is part of no packet
+	}
+	size := txSize(cmd)
 	var data []byte
 	if from, ok := c.mem.find(bus, size); ok {
 		data = c.mem.bytes[from : from+size]
 	} else if c.opts.Lax {
 		c.violate("%s descriptor %d: %s", r.name, i, c.mem.whyNot(bus, size))
 	}
+	if len(r.partial) == 0 {
+		r.ask = request{}
+		if cmd&txDEXT != 0 {
+			r.ask = request{ipSum: last&txIXSM != 0, tuSum: last&txTXSM != 0, segments: cmd&txTSE != 0}
+		}
+	}
+	if cmd&txVLE != 0 {
+		r.ask.tag, r.ask.vlan = true, uint16(last>>txVLAN)
+	}
 	switch {
 	case cmd&txEOP == 0:
 		r.partial = append(r.partial, data...)
-	case len(r.partial) == 0:
-		c.transmit(data)
+	case len(r.partial) == 0 && r.ask == (request{}):
+		c.transmit(data) // the common case: no copy
 	default:
 		r.partial = append(r.partial, data...)
-		c.transmit(r.partial)
+		c.emit(r.context, r.partial, r.ask)
 		r.partial = r.partial[:0]
 	}
-	r.head = r.next(i)
+	c.fetched(r, i, cmd, last)
+	return cmd&txEOP != 0
+}
+
+// fetched reports that descriptor i is done, if it asks for that.
+func (c *Card) fetched(r *ring, i, cmd, last uint32) {
 	if cmd&txRS != 0 {
 		c.finish(writeback{r, i, uint64(last | txDD)})
 		c.raise(intTXDW | intTXQ0<<r.queue)
 	}
-	return cmd&txEOP != 0
 }
 
 // transmit puts a frame on its way and counts it.
