@@ -52,3 +52,36 @@ func ExampleRing_TryPushN() {
 	// 4 fitted
 	// [1 2 3 4]
 }
+
+// Who shows the state of things wants the latest, and to know what it missed.
+func ExampleLossy() {
+	trace := spsc.NewLossy[string](2)
+	for _, line := range []string{"up", "busy", "idle", "down"} {
+		trace.Push(line)
+	}
+	for line, ok := trace.TryPop(); ok; line, ok = trace.TryPop() {
+		fmt.Println(line)
+	}
+	fmt.Println(trace.Lost(), "lost")
+	// Output:
+	// idle
+	// down
+	// 2 lost
+}
+
+// A record is written where it will be read, and only as much of it as there is.
+func ExampleBytes() {
+	log := spsc.NewBytes(256)
+	for i := range 3 {
+		if room, ok := log.Claim(16); ok {
+			log.Commit(copy(room, fmt.Sprintf("line %d", i)))
+		}
+	}
+	for line := range log.All() {
+		fmt.Println(string(line))
+	}
+	// Output:
+	// line 0
+	// line 1
+	// line 2
+}

@@ -11,3 +11,22 @@ func NewAt[T any](capacity int, n uint64) *Ring[T] {
 	r.cons.tail.seen = n
 	return r
 }
+
+// NewLossyAt is NewAt for a Lossy.
+func NewLossyAt[T any](capacity int, n uint64) *Lossy[T] {
+	l := NewLossy[T](capacity)
+	l.tail.Store(n)
+	l.cons.head.Store(n)
+	return l
+}
+
+// NewBytesAt is NewAt for a Bytes; n is a multiple of 8.
+func NewBytesAt(size int, n uint64) *Bytes {
+	b := NewBytes(size)
+	b.tail.Store(n)
+	b.prod.head = n
+	b.head.Store(n)
+	b.cons.tail = n
+	b.cons.next = n
+	return b
+}
