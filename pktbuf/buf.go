@@ -100,7 +100,10 @@ func (b *Buf) Bytes() []byte {
 }
 
 // Bus returns the bus address of the data's first byte.
-func (b *Buf) Bus() uint64 { return b.bus + uint64(b.start) }
+func (b *Buf) Bus() uint64 {
+	b.assertOut()
+	return b.bus + uint64(b.start)
+}
 
 // Len returns the length of the data in bytes; of a chain, of that in its first
 // buffer.

@@ -50,48 +50,33 @@ func (c *Cache) Get() (*Buf, bool) {
 // GetN fills bufs with empty buffers as far as the cache and the pool have
 // them, and returns how many.
 func (c *Cache) GetN(bufs []*Buf) int {
-	n := len(bufs)
-	if n <= c.n {
-		c.pop(bufs)
-	} else {
-		n = c.getPast(bufs)
+	if len(bufs) > c.n {
+		return c.getPast(bufs)
 	}
-	assertGot(bufs[:n])
-	return n
-}
-
-// pop fills bufs with the warmest of the cache, which has as many.
-//
-// Eight at a time, since the garbage collector asks to be told of a pointer that
-// is overwritten, and eight stores in a row ask once whether it runs. It is not
-// a copy: that moves 16 bytes and more at a time, and to load as many where
-// somebody has just stored one pointer, and the next, makes the processor wait
-// for both stores to reach the cache.
-func (c *Cache) pop(bufs []*Buf) {
 	c.n -= len(bufs)
-	from := c.bufs[c.n:]
-	for len(bufs) >= 8 && len(from) >= 8 {
-		f, t := from[:8], bufs[:8]
+	from, to := c.bufs[c.n:], bufs
+	for len(to) >= 8 && len(from) >= 8 { // see PutN
+		f, t := from[:8], to[:8]
 		b0, b1, b2, b3, b4, b5, b6, b7 := f[0], f[1], f[2], f[3], f[4], f[5], f[6], f[7]
 		t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7] = b0, b1, b2, b3, b4, b5, b6, b7
-		from, bufs = from[8:], bufs[8:]
+		from, to = from[8:], to[8:]
 	}
-	for i := range bufs {
-		bufs[i] = from[i]
+	for i := range to {
+		to[i] = from[i]
 	}
+	assertGot(bufs)
+	return len(bufs)
 }
 
 // getPast is GetN for more than the cache holds. What the pool gives to a large
 // request goes past the cache.
 func (c *Cache) getPast(bufs []*Buf) int {
-	n := copy(bufs, c.bufs[:c.n])
-	c.n = 0
+	n := c.GetN(bufs[:c.n])
 	if len(bufs)-n >= cacheHalf {
-		return n + c.pool.take(bufs[n:])
+		return n + c.pool.GetN(bufs[n:])
 	}
 	rest := min(len(bufs)-n, c.refill())
-	c.pop(bufs[n : n+rest])
-	return n + rest
+	return n + c.GetN(bufs[n:n+rest])
 }
 
 // refill gets half of what an empty cache can hold, and returns how many.
@@ -102,17 +87,17 @@ func (c *Cache) refill() int {
 
 // PutN gives bufs back, a chain with all that is linked in it. Those of another
 // pool go straight home.
+//
+// It goes by eights: the garbage collector wants to hear of a pointer that is
+// overwritten, and eight stores in a row ask once whether it is running. It does
+// not copy: that moves 16 bytes or more at a time, and to load as many from
+// where pointers were just stored one by one, the processor waits until the
+// stores have reached the cache.
 func (c *Cache) PutN(bufs []*Buf) {
 	assertPut(bufs)
-	if n := c.push(bufs); n < len(bufs) {
-		c.putRest(bufs[n:])
+	if len(bufs) > cacheSize-c.n {
+		bufs = c.makeRoom(bufs)
 	}
-}
-
-// push takes buffers back, up to the first that is of another pool or takes more
-// than a reset, and as far as there is room; it returns how many. It goes by
-// eights as pop does.
-func (c *Cache) push(bufs []*Buf) int {
 	own, room, rest := c.own, c.bufs[c.n:], bufs
 	for len(rest) >= 8 && len(room) >= 8 {
 		f, t := rest[:8], room[:8]
@@ -138,23 +123,24 @@ func (c *Cache) push(bufs []*Buf) int {
 		room[0] = rest[0]
 		rest, room = rest[1:], room[1:]
 	}
-	n := len(bufs) - len(rest)
-	c.n += n
-	assertFree(bufs[:n])
-	return n
+	c.n = cacheSize - len(room)
+	assertFree(bufs[:len(bufs)-len(rest)])
+	for _, b := range rest {
+		c.putTangled(b)
+	}
 }
 
-// putRest gives back what does not go the short way.
-func (c *Cache) putRest(bufs []*Buf) {
-	for len(bufs) > 0 {
-		if c.n == cacheSize {
-			c.flushColdHalf()
-		} else {
-			c.putTangled(bufs[0])
-			bufs = bufs[1:]
-		}
-		bufs = bufs[c.push(bufs):]
+// makeRoom takes as many of bufs as it has to for the rest to fit in the cache,
+// half of it at most, and returns the rest.
+func (c *Cache) makeRoom(bufs []*Buf) (rest []*Buf) {
+	extra := max(0, len(bufs)-cacheHalf)
+	for _, b := range bufs[:extra] {
+		c.putTangled(b)
 	}
+	if rest = bufs[extra:]; len(rest) > cacheSize-c.n {
+		c.flushColdHalf()
+	}
+	return rest
 }
 
 // flushColdHalf gives the half that has lain longest back to the pool.
@@ -163,7 +149,7 @@ func (c *Cache) flushColdHalf() {
 	c.n = copy(c.bufs[:], c.bufs[cacheHalf:c.n])
 }
 
-// putTangled gives back a packet that takes more than a reset.
+// putTangled gives back a packet, whatever it takes.
 func (c *Cache) putTangled(b *Buf) {
 	for b != nil {
 		rest, free := b.settle()
@@ -185,9 +171,10 @@ func (c *Cache) putFree(b *Buf) {
 	if c.n == cacheSize {
 		c.flushColdHalf()
 	}
-	b.marks &^= entangled
-	one := [1]*Buf{b}
-	c.push(one[:])
+	b.state = state{Headroom, 0, c.own}
+	c.bufs[c.n] = b
+	c.n++
+	assertFree(c.bufs[c.n-1 : c.n])
 }
 
 // Flush gives all that the cache holds back to the pool.

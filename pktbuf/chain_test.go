@@ -2,6 +2,7 @@ package pktbuf_test
 
 import (
 	"bytes"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -46,7 +47,7 @@ func TestChain(t *testing.T) {
 	require.Equal(t, "be,", string(head.Slice(3, 3)))
 	require.Equal(t, 3, cap(head.Slice(3, 3)), "an append by mistake must not reach what is behind")
 	require.NotNil(t, head.Slice(7, 0))
-	for _, bad := range [][2]int{{3, 5}, {8, 0}, {-1, 2}, {2, -1}, {1, 1<<63 - 1}} {
+	for _, bad := range [][2]int{{3, 5}, {8, 0}, {-1, 2}, {2, -1}, {1, math.MaxInt}} {
 		require.Nil(t, head.Slice(bad[0], bad[1]), "%v", bad)
 	}
 

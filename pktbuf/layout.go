@@ -3,25 +3,21 @@ package pktbuf
 import "unsafe"
 
 const (
-	lineShift  = 6  // of 64 bytes, whatever cpu.LineSize is: the unit of layout here
-	chunkLines = 64 // in a chunk, the first of which is its header
+	lineShift  = 6    // of 64 bytes, whatever cpu.LineSize is: the unit of layout here
+	chunkLines = 1024 // in a chunk, the first of which is its header
 	chunkBufs  = chunkLines - 1
-
-	// mallocHeader is what the Go runtime puts before an object of more than
-	// 512 bytes that holds pointers. With it a chunk is 4096 bytes, which is one
-	// of the allocator's sizes, and its lines are the processor's. Were it to
-	// change, buffers would straddle lines, and a test says so; all else holds.
-	mallocHeader = 8
 )
 
 // A chunk is a run of Bufs behind what they have in common. Its pointers are
 // all at the front, and the garbage collector reads an object only as far as
-// its last pointer.
+// its last pointer. It is so large that the Go runtime gives it pages of its
+// own, without the header that it puts before smaller objects with pointers,
+// and so its lines are the processor's.
 type chunk struct {
 	pool   *Pool
 	region []byte // of the pool's arena
 	room   uint32 // bytes in each buffer
-	_      [1<<lineShift - mallocHeader - 4*unsafe.Sizeof(uintptr(0)) - 4]byte
+	_      [1<<lineShift - 4*unsafe.Sizeof(uintptr(0)) - 4]byte
 
 	bufs [chunkBufs]Buf // on lines 1 to chunkBufs
 }
@@ -37,19 +33,18 @@ func (n name) chunk() int { return int(n / chunkLines) }
 func (n name) line() int  { return int(n % chunkLines) }
 
 var (
-	_ [1 << lineShift]byte              = [unsafe.Sizeof(Buf{})]byte{}
-	_ [1<<lineShift - mallocHeader]byte = [unsafe.Offsetof(chunk{}.bufs)]byte{}
-	_ [chunkLines << lineShift]byte     = [mallocHeader + unsafe.Sizeof(chunk{})]byte{}
-	_ [16]byte                          = [unsafe.Sizeof(state{})]byte{}
-	_ [16]byte                          = [unsafe.Offsetof(Buf{}.state)]byte{}
+	_ [1 << lineShift]byte          = [unsafe.Sizeof(Buf{})]byte{}
+	_ [1 << lineShift]byte          = [unsafe.Offsetof(chunk{}.bufs)]byte{}
+	_ [chunkLines << lineShift]byte = [unsafe.Sizeof(chunk{})]byte{}
+	_ [16]byte                      = [unsafe.Sizeof(state{})]byte{}
+	_ [16]byte                      = [unsafe.Offsetof(Buf{}.state)]byte{}
 )
 
 // chunk returns the chunk that b is in. The arithmetic stays inside one object:
 // b is on the line that its name says, since only NewPool makes a Buf and none
 // is copied.
 func (b *Buf) chunk() *chunk {
-	back := uintptr(b.name%chunkLines)<<lineShift - mallocHeader
-	return (*chunk)(unsafe.Add(unsafe.Pointer(b), -int(back)))
+	return (*chunk)(unsafe.Add(unsafe.Pointer(b), -(b.name.line() << lineShift)))
 }
 
 // offsetIn returns where in region p begins; ok is false unless all of p is in

@@ -124,9 +124,7 @@ func (p *Pool) fill(room uint32) {
 		b.name = name((p.seat.first+i/chunkBufs)*chunkLines + 1 + i%chunkBufs)
 		b.refs.Store(1)
 		p.place(b)
-		b.state = state{Headroom, 0, p.own}
-		assertFree([]*Buf{b})
-		p.free.TryPush(b.name)
+		p.putFree(b)
 	}
 }
 
@@ -209,9 +207,10 @@ func (p *Pool) putTangled(b *Buf) {
 
 // putFree gives back a buffer of p that nobody holds.
 func (p *Pool) putFree(b *Buf) {
-	b.marks &^= entangled
+	b.state = state{Headroom, 0, p.own}
 	one := [1]*Buf{b}
-	p.give(one[:p.reset(one[:])])
+	assertFree(one[:])
+	p.give(one[:])
 }
 
 // A batch is as many names as are moved to or from the ring at a time.
