@@ -79,6 +79,8 @@ type reader struct {
 	New         string // makes *d, if zero will not do
 	Enter       string // what r is; empty if a reader brings nothing
 	Leave       string
+	Init        string // puts 1 into *d, of a lock that holds the value itself
+	Section     string // of d: the value that such a lock holds
 	Lock        string // of d and r; empty if there is nothing to do
 	Unlock      string
 	Synchronize string // of d
@@ -94,6 +96,9 @@ var readers = []reader{
 	{ID: "qsbr", Name: "ferrule.rcu-qsbr", Domain: "rcu.Domain", Enter: "online(d)", Leave: "offline(r)",
 		Unlock: "r.Quiesce()", Synchronize: "d.Synchronize()"},
 	{ID: "rwmutex", Name: "ferrule.spinlock.RWMutex", Domain: "spinlock.RWMutex", Lock: "d.RLock()", Unlock: "d.RUnlock()"},
+	{ID: "bigreader", Name: "ferrule.spinlock.BigReader", Domain: "spinlock.BigReader", Enter: "d.Register()", Leave: "r.Close()",
+		Lock: "r.Lock()", Unlock: "r.Unlock()"},
+	{ID: "seq", Name: "ferrule.spinlock.Seq", Domain: "spinlock.Seq[uint64]", Init: "j.domain.Store(1)", Section: "d.Load()"},
 	{ID: "syncRW", Name: "sync.RWMutex", Domain: "sync.RWMutex", Lock: "d.RLock()", Unlock: "d.RUnlock()"},
 	{ID: "xsyncRB", Name: "xsync.RBMutex", Domain: "*xsync.RBMutex", New: "xsync.NewRBMutex()", Lock: "t := (*d).RLock()", Unlock: "(*d).RUnlock(t)"},
 	// What the garbage collector does for those who need no more.

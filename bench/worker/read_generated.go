@@ -22,6 +22,8 @@ func init() {
 	register("Read", "ferrule.rcu-qsbr", func() { measure(qsbrRead, 1e9) })
 	register("Synchronize", "ferrule.rcu-qsbr", qsbrSynchronize)
 	register("Read", "ferrule.spinlock.RWMutex", func() { measure(rwmutexRead, 1e9) })
+	register("Read", "ferrule.spinlock.BigReader", func() { measure(bigreaderRead, 1e9) })
+	register("Read", "ferrule.spinlock.Seq", func() { measure(seqRead, 1e9) })
 	register("Read", "sync.RWMutex", func() { measure(syncRWRead, 1e9) })
 	register("Read", "xsync.RBMutex", func() { measure(xsyncRBRead, 1e9) })
 	register("Read", "go.atomic.Pointer", func() { measure(pointerRead, 1e9) })
@@ -245,6 +247,89 @@ func rwmutexSections(j *rwmutexJob, n int) (sum uint64) {
 		d.RLock()
 		sum += *j.newest.Load()
 		d.RUnlock()
+	}
+	return sum
+}
+
+// bigreaderJob is what the readers share. A section follows a pointer and adds what
+// is there.
+type bigreaderJob struct {
+	_      pad
+	domain spinlock.BigReader
+	_      pad
+	newest atomic.Pointer[uint64]
+	_      pad
+	stop   atomic.Bool
+	_      pad
+	began  atomic.Int64 // readers that have had a section
+}
+
+func bigreaderNewJob() *bigreaderJob {
+	j := new(bigreaderJob)
+	one := new([pads]uint64)
+	one[0] = 1
+	j.newest.Store(&one[0])
+	return j
+}
+
+func bigreaderRead(n int) time.Duration {
+	j, readers := bigreaderNewJob(), param("readers")
+	sums := make([]uint64, readers)
+	took := run(readers, func(i int) { sums[i] = bigreaderSections(j, share(n, readers, i)) })
+	if total := sum(sums); total != uint64(n) {
+		fail(fmt.Sprintf("%d sections added up to %d", n, total))
+	}
+	return took
+}
+
+func bigreaderSections(j *bigreaderJob, n int) (sum uint64) {
+	d := &j.domain
+	r := d.Register()
+	defer r.Close()
+	for range n {
+		r.Lock()
+		sum += *j.newest.Load()
+		r.Unlock()
+	}
+	return sum
+}
+
+// seqJob is what the readers share. A section follows a pointer and adds what
+// is there.
+type seqJob struct {
+	_      pad
+	domain spinlock.Seq[uint64]
+	_      pad
+	newest atomic.Pointer[uint64]
+	_      pad
+	stop   atomic.Bool
+	_      pad
+	began  atomic.Int64 // readers that have had a section
+}
+
+func seqNewJob() *seqJob {
+	j := new(seqJob)
+	j.domain.Store(1)
+	one := new([pads]uint64)
+	one[0] = 1
+	j.newest.Store(&one[0])
+	return j
+}
+
+func seqRead(n int) time.Duration {
+	j, readers := seqNewJob(), param("readers")
+	sums := make([]uint64, readers)
+	took := run(readers, func(i int) { sums[i] = seqSections(j, share(n, readers, i)) })
+	if total := sum(sums); total != uint64(n) {
+		fail(fmt.Sprintf("%d sections added up to %d", n, total))
+	}
+	return took
+}
+
+func seqSections(j *seqJob, n int) (sum uint64) {
+	d := &j.domain
+	for range n {
+		sum += d.Load()
 	}
 	return sum
 }
