@@ -80,18 +80,19 @@ func run() error {
 
 // choose returns the groups asked for.
 func choose() (chosen []group, err error) {
-	names := strings.FieldsFunc(*only, func(r rune) bool { return r == ',' })
+	wanted := strings.FieldsFunc(*only, func(r rune) bool { return r == ',' })
+	for _, name := range wanted {
+		if !slices.ContainsFunc(groups, func(g group) bool { return g.name == name }) {
+			return nil, fmt.Errorf("no group is named %s", name)
+		}
+	}
 	for _, g := range groups {
-		if len(names) == 0 || slices.Contains(names, g.name) {
+		if len(wanted) == 0 || slices.Contains(wanted, g.name) {
 			if *quick {
 				g.cases = g.cases[:1]
 			}
 			chosen = append(chosen, g)
 		}
-		names = slices.DeleteFunc(names, func(n string) bool { return n == g.name })
-	}
-	if len(names) > 0 {
-		return nil, fmt.Errorf("no group is named %s", strings.Join(names, ", "))
 	}
 	return chosen, nil
 }
