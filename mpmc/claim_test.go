@@ -1,7 +1,11 @@
 package mpmc
 
 import (
+	"context"
+	"reflect"
+	"runtime"
 	"testing"
+	"unsafe"
 
 	"github.com/stretchr/testify/require"
 )
@@ -62,4 +66,65 @@ func TestBurstEndsAtSlotInUse(t *testing.T) {
 	require.Zero(t, r.TryPushN(make([]int, 8)))
 	r.give(slow+8*step, 1, free)
 	require.Equal(t, 5, r.TryPushN(make([]int, 8)))
+}
+
+// asleep returns when n goroutines wait for values.
+func asleep[T any](r *Ring[T], n int) {
+	for held := -1; held != n; runtime.Gosched() {
+		held = r.poppers.Sleepers()
+	}
+}
+
+// A value that another one hid when its producer woke somebody is not forgotten:
+// whoever shows both wakes for both.
+func TestHiddenValueWakesToo(t *testing.T) {
+	r := New[int](4)
+	got := make(chan int)
+	for range 2 {
+		go func() {
+			v, _ := r.Pop(context.Background())
+			got <- v
+		}()
+	}
+	asleep(r, 2)
+	first, _ := r.claim(&r.tail, free, 1, 1)
+	require.True(t, r.TryPush(2)) // wakes one, who finds nothing
+	asleep(r, 2)
+	r.values[0] = 1
+	r.give(first, 1, full)
+	r.wakePoppers()
+	require.Equal(t, 3, <-got+<-got)
+}
+
+// Poppers who wait for what is reserved in a closed ring wait for nothing more if
+// it is not committed, all of them.
+func TestCommitOfNothingIsTheEnd(t *testing.T) {
+	r := New[int](4)
+	a, _ := r.Reserve(2)
+	require.Len(t, a, 2)
+	r.Close()
+	errs := make(chan error)
+	for range 3 {
+		go func() {
+			_, err := r.Pop(context.Background())
+			errs <- err
+		}()
+	}
+	asleep(r, 3)
+	r.Commit(0)
+	for range 3 {
+		require.ErrorIs(t, <-errs, ErrClosed)
+	}
+}
+
+func TestPointers(t *testing.T) {
+	for _, v := range []any{0, 1.5, 2i, true, uintptr(1), [3]int{}, struct{ a, b int }{}, struct{}{}, [0]*int{}} {
+		require.False(t, pointers(reflect.TypeOf(v)), "%T", v)
+	}
+	for _, v := range []any{"", new(int), []int{}, [1]*int{}, struct {
+		a int
+		b string
+	}{}, make(chan int), map[int]int{}, func() {}, unsafe.Pointer(nil), struct{ any }{}} {
+		require.True(t, pointers(reflect.TypeOf(v)), "%T", v)
+	}
 }

@@ -58,7 +58,7 @@ func (r *Ring[T]) Peek(n int) (a, b []T) { return r.take(&r.head, full, &r.peeke
 func (r *Ring[T]) Release(n int) {
 	first := r.peeked.end(n)
 	if r.pointers {
-		a, b := r.segments(first, n)
+		a, b := parts(r.values, first, n)
 		zero(a)
 		zero(b)
 	}
@@ -84,7 +84,7 @@ func (r *Ring[T]) take(c *counter, side uint64, hand *claimed, n int) (a, b []T)
 		}
 		if held > 0 && c.CompareAndSwap(first, first|inHand) {
 			*hand = claimed{first, held}
-			return r.segments(first, held)
+			return parts(r.values, first, held)
 		}
 		lost.Lost()
 	}

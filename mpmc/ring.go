@@ -181,7 +181,7 @@ func (r *Ring[T]) TryPopAll(vs []T) bool { return r.pop(vs, len(vs)) == len(vs) 
 func (r *Ring[T]) push(vs []T, least int) int {
 	tail, n := r.claim(&r.tail, free, least, len(vs))
 	if n > 0 {
-		a, b := r.segments(tail, n)
+		a, b := parts(r.values, tail, n)
 		copy(b, vs[copy(a, vs):n])
 		r.give(tail, n, full) // A: release
 		if r.poppers.any() {
@@ -196,7 +196,7 @@ func (r *Ring[T]) push(vs []T, least int) int {
 func (r *Ring[T]) pop(vs []T, least int) int {
 	head, n := r.claim(&r.head, full, least, len(vs))
 	if n > 0 {
-		a, b := r.segments(head, n)
+		a, b := parts(r.values, head, n)
 		copy(vs[copy(vs, a):n], b)
 		if r.pointers {
 			zero(a)
@@ -241,11 +241,15 @@ func (r *Ring[T]) claim(c *counter, side uint64, least, most int) (first uint64,
 // count returns how many slots in a row, up to most, have the turns that begin
 // with want, and if there are fewer, by how much the next one's is still to come.
 func (r *Ring[T]) count(want uint64, most int) (n int, early int64) {
-	for ; n < most; n++ { // ends within one round of the ring
-		if early = r.turns[index(want, len(r.turns))].early(want); early != 0 {
-			break
-		}
-		want += step
+	a, b := parts(r.turns, want, min(most, len(r.turns)))
+	n, early = agree(a, want)
+	if n == len(a) {
+		var m int
+		m, early = agree(b, want+uint64(n)*step)
+		n += m
+	}
+	if n == len(r.turns) && n < most {
+		early = 1 // the first one again, which the claim is still to come for
 	}
 	return n, early
 }
@@ -254,18 +258,17 @@ func (r *Ring[T]) count(want uint64, most int) (n int, early int64) {
 // begins with the last: the other side takes slots from the first on, so it gets
 // all of them at once, and reads none of their lines while they are written.
 func (r *Ring[T]) give(first uint64, n int, side uint64) {
-	for next := first + uint64(n)*step; next != first; {
-		next -= step
-		r.turns[index(next, len(r.turns))].publish(next + side)
-	}
+	a, b := parts(r.turns, first, n)
+	publish(b, first+side+uint64(len(a))*step)
+	publish(a, first+side)
 }
 
-// segments returns the values of n slots, from number first on: those up to the
-// end of the array, and those that go on at its beginning.
-func (r *Ring[T]) segments(first uint64, n int) (a, b []T) {
-	i := index(first, len(r.turns))
-	a = r.values[i:min(i+n, len(r.values))]
-	return a, r.values[:n-len(a)]
+// parts returns the n slots from number first on: those up to the end of the array,
+// and those that go on at its beginning.
+func parts[S any](slots []S, first uint64, n int) (a, b []S) {
+	i := index(first, len(slots))
+	a = slots[i:min(i+n, len(slots))]
+	return a, slots[:n-len(a)]
 }
 
 func zero[T any](vs []T) {
@@ -328,6 +331,27 @@ func (t *turn) early(want uint64) int64 { return int64(want - t.Load()) }
 // publish ends the caller's claim. The turn of a claimed slot has no other
 // writer, and nothing ever swaps or adds to a turn, so publishing it is enough.
 func (t *turn) publish(next uint64) { cpu.Publish(&t.Uint64, next) }
+
+// agree returns how many of turns are the ones that begin with want, and if not
+// all are, by how much the next one is still to come.
+func agree(turns []turn, want uint64) (n int, early int64) {
+	for i := range turns {
+		if early = turns[i].early(want); early != 0 {
+			return i, early
+		}
+		want += step
+	}
+	return len(turns), 0
+}
+
+// publish publishes turns, which begin with first, from the last to the first.
+func publish(turns []turn, first uint64) {
+	next := first + uint64(len(turns))*step
+	for i := len(turns) - 1; i >= 0; i-- {
+		next -= step
+		turns[i].publish(next)
+	}
+}
 
 // waiters are those who sleep.
 type waiters struct{ eventcount.Event }

@@ -80,6 +80,17 @@ func (e *Event) Notify(n int) {
 // makes the condition true is to be published before it.
 func (e *Event) Waited() bool { return e.waiting.Load() != 0 } // B
 
+// Sleepers returns how many wait, apart from those who watch: for tests.
+func (e *Event) Sleepers() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	n := 0
+	for w := e.first; w != nil; w = w.next {
+		n++
+	}
+	return n
+}
+
 // NotifyAll wakes everybody: for a condition that will not pass, such as closed.
 func (e *Event) NotifyAll() { e.Notify(int(^uint(0) >> 1)) }
 

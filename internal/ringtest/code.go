@@ -16,7 +16,7 @@ var (
 	// A store by cpu.Publish, and not a register put on the stack.
 	publish = regexp.MustCompile(`publish_amd64_unsafe\.go:\d+\)\tMOVQ\t\w+, (?:\d+)?\([A-Z]\w+\)`)
 	// The calls that may remain: off the fast path, or for more than one word.
-	mayCall = regexp.MustCompile(`\.Lost$|\(\*view\)\.look$|\]\)\.(TryPush|TryPop|push|pop|claim|room|held|reserve|peek|wakePushers|wakePoppers)$|\(\*Event\)\.wake$|^runtime\.(memmove|morestack_noctxt|panic\w+|gcWriteBarrier\d|typedslicecopy|wbMove)$`)
+	mayCall = regexp.MustCompile(`\.Lost$|internal/cpu\.pause$|\(\*view\)\.look$|\]\)\.(TryPush|TryPop|push|pop|claim|room|held|reserve|peek|wakePushers|wakePoppers)$|\(\*Event\)\.wake$|^runtime\.(memmove|morestack_noctxt|panic\w+|gcWriteBarrier\d|typedslicecopy|wbMove)$`)
 )
 
 // Inlined reads the code that the compiler for amd64 makes of testdata/probe.
