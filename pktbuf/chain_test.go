@@ -2,9 +2,12 @@ package pktbuf_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"math"
 	"math/rand/v2"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -316,4 +319,78 @@ func TestPacketsAgainstModel(t *testing.T) {
 		require.NoError(t, p.Close())
 	}
 	require.Equal(t, a.Stats().Size, a.Room())
+}
+
+// TestClonesUnderStress has workers share packets: each clones what it gets,
+// passes clones on, reads what was written once, and gives all back in whatever
+// order. Memory that went back too early would be written to by its next owner.
+func TestClonesUnderStress(t *testing.T) {
+	const workers, count = 6, 400
+	rounds := 4000
+	if testing.Short() {
+		rounds = 400
+	}
+	p := newPool(t, count, 64)
+	pass := make(chan *pktbuf.Buf, 32)
+	var last atomic.Int64 // how often a clone outlived what it was made of
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Go(func() {
+			c := p.NewCache()
+			defer c.Flush()
+			random := rand.New(rand.NewPCG(uint64(w), 10))
+			for range rounds {
+				var mine []*pktbuf.Buf
+				if b, ok := p.Get(); ok {
+					binary.LittleEndian.PutUint64(b.Append(8), random.Uint64()|1)
+					binary.LittleEndian.PutUint64(b.Append(8), ^binary.LittleEndian.Uint64(b.Bytes()))
+					mine = append(mine, b)
+				}
+				for range 3 {
+					select {
+					case b := <-pass:
+						mine = append(mine, b)
+					default:
+					}
+				}
+				for _, b := range mine {
+					if twin, ok := c.Clone(b); ok {
+						select {
+						case pass <- twin:
+						default:
+							mine = append(mine, twin)
+						}
+					}
+				}
+				random.Shuffle(len(mine), func(i, j int) { mine[i], mine[j] = mine[j], mine[i] })
+				for _, b := range mine {
+					v := binary.LittleEndian.Uint64(b.Bytes())
+					if v != ^binary.LittleEndian.Uint64(b.Bytes()[8:]) {
+						t.Errorf("a shared buffer was written to by another owner")
+					}
+					if !b.Shared() {
+						if head := b.Prepend(1); head != nil {
+							head[0] = byte(w)
+							last.Add(1)
+						}
+					}
+				}
+				if random.IntN(2) == 0 {
+					c.PutN(mine)
+				} else {
+					p.PutN(mine)
+				}
+				if random.IntN(8) == 0 {
+					c.Flush()
+				}
+			}
+		})
+	}
+	wg.Wait()
+	close(pass)
+	for b := range pass {
+		p.PutN([]*pktbuf.Buf{b})
+	}
+	require.NotZero(t, last.Load())
+	require.NoError(t, p.Close(), "every buffer is back")
 }

@@ -43,13 +43,20 @@ func ExampleArena() {
 	jumbo, _ := arena.Alloc(9234)
 	fmt.Printf("ring: %d bytes at %#x\n", len(ring.Bytes), ring.Bus)
 	fmt.Printf("jumbo: %d bytes at %#x\n", len(jumbo.Bytes), jumbo.Bus)
+
+	// What a card says of a bus address is looked up before it is believed.
+	copy(jumbo.Bytes[100:], "payload")
+	fmt.Printf("%s, %v\n", arena.Bytes(jumbo.Bus+100, 7), arena.Bytes(0xBAD, 1) == nil)
+
 	arena.Free(ring)
 	arena.Free(jumbo)
-	fmt.Println("room:", arena.Room())
+	s := arena.Stats()
+	fmt.Printf("%d of %d bytes free, %d splits, %d merges\n", s.Free, s.Size, s.Splits, s.Merges)
 	// Output:
 	// ring: 8192 bytes at 0x400000
 	// jumbo: 16384 bytes at 0x404000
-	// room: 65536
+	// payload, true
+	// 65536 of 65536 bytes free, 3 splits, 3 merges
 }
 
 // A Buf's data has room on both sides.
@@ -105,4 +112,129 @@ func ExampleCache() {
 	// the same one: true
 	// 344 free to others
 	// 600 free to others
+}
+
+// A packet longer than a buffer is a chain of them. What is put in front of it
+// can be a buffer, too.
+func ExampleBuf_Link() {
+	region := pktbuf.Region{Bytes: make([]byte, 1<<16), PageSize: 1 << 16, Bus: []uint64{0}}
+	pool, _ := pktbuf.NewPool(pktbuf.NewArena(region), 8, 2048)
+	header, _ := pool.Get()
+	payload, _ := pool.Get()
+	copy(header.Append(8), "header, ")
+	copy(payload.Append(7), "payload")
+	header.Link(payload)
+
+	for s := range header.Segments() {
+		fmt.Printf("%q\n", s.Bytes())
+	}
+	fmt.Println(header.PacketLen(), "bytes in", header.NumSegments(), "buffers")
+	pool.PutN([]*pktbuf.Buf{header}) // and with it the payload
+	fmt.Println(pool.Len(), "free")
+	// Output:
+	// "header, "
+	// "payload"
+	// 15 bytes in 2 buffers
+	// 8 free
+}
+
+// A packet is sent twice, and copied never.
+func ExampleCache_Clone() {
+	region := pktbuf.Region{Bytes: make([]byte, 1<<16), PageSize: 1 << 16, Bus: []uint64{0}}
+	pool, _ := pktbuf.NewPool(pktbuf.NewArena(region), 8, 2048)
+	cache := pool.NewCache()
+	b, _ := cache.Get()
+	copy(b.Append(5), "hello")
+
+	twin, _ := cache.Clone(b)
+	twin.TrimFront(1)
+	fmt.Printf("%s %s, shared: %v\n", b.Bytes(), twin.Bytes(), b.Shared())
+	cache.PutN([]*pktbuf.Buf{b}) // in whatever order
+	fmt.Printf("%s, shared: %v\n", twin.Bytes(), twin.Shared())
+	cache.PutN([]*pktbuf.Buf{twin})
+	// Output:
+	// hello ello, shared: true
+	// ello, shared: false
+}
+
+// What the card found out about a packet stays beside it.
+func ExampleChecksum() {
+	region := pktbuf.Region{Bytes: make([]byte, 1<<16), PageSize: 1 << 16, Bus: []uint64{0}}
+	pool, _ := pktbuf.NewPool(pktbuf.NewArena(region), 1, 2048)
+	b, _ := pool.Get()
+	b.SetChecksums(pktbuf.Good, pktbuf.Bad) // a driver does
+
+	network, transport := b.Checksums()
+	fmt.Println(network, transport)
+	_, tagged := b.VLAN()
+	fmt.Println("tagged:", tagged)
+	// Output:
+	// Good Bad
+	// tagged: false
+}
+
+// A TCP segment that is longer than a frame, which the card is to cut up.
+func ExampleOffload() {
+	region := pktbuf.Region{Bytes: make([]byte, 1<<16), PageSize: 1 << 16, Bus: []uint64{0}}
+	pool, _ := pktbuf.NewPool(pktbuf.NewArena(region), 1, 32<<10)
+	b, _ := pool.Get()
+	b.Append(14 + 20 + 20 + 20000)
+	b.SetOffload(pktbuf.Offload{
+		L2Len: 14, L3Len: 20, L4Len: 20,
+		SegmentSize: 1460, Checksum: pktbuf.TCP, IPv4Checksum: true,
+	})
+	fmt.Printf("%+v\n", b.Offload())
+	// Output:
+	// {SegmentSize:1460 L3Len:20 L2Len:14 L4Len:20 Checksum:TCP IPv4Checksum:true}
+}
+
+// Two pages, which a card sees in the other order, and far apart.
+func ExampleRegion() {
+	region := pktbuf.Region{
+		Bytes:    make([]byte, 2<<16),
+		PageSize: 1 << 16,
+		Bus:      []uint64{0x50_0000, 0x10_0000},
+	}
+	arena := pktbuf.NewArena(region)
+	bus, ok := arena.Bus(region.Bytes[1<<16+8:][:100])
+	fmt.Printf("%#x %v\n", bus, ok)
+	_, ok = arena.Bus(region.Bytes[1<<16-8:][:100])
+	fmt.Println("across the end of a page:", ok)
+	// Output:
+	// 0x100008 true
+	// across the end of a page: false
+}
+
+// A Block is as the program sees it and as a card does.
+func ExampleBlock() {
+	arena := pktbuf.NewArena(pktbuf.Region{Bytes: make([]byte, 1<<16), PageSize: 1 << 16, Bus: []uint64{0x7_0000}})
+	var block pktbuf.Block
+	block, err := arena.Alloc(5000)
+	fmt.Println(len(block.Bytes), "bytes", err)
+	fmt.Printf("%#x\n", block.Bus)
+	arena.Free(block)
+	// Output:
+	// 8192 bytes <nil>
+	// 0x70000
+}
+
+// What is free may lie in pieces.
+func ExampleArenaStats() {
+	arena := pktbuf.NewArena(pktbuf.Region{Bytes: make([]byte, 1<<14), PageSize: 1 << 14, Bus: []uint64{0}})
+	first, _ := arena.Alloc(4096)
+	arena.Alloc(4096)
+	arena.Alloc(4096)
+	arena.Free(first)
+	var s pktbuf.ArenaStats = arena.Stats()
+	fmt.Println(s.Free, "bytes free, at most", s.Largest, "at once")
+	// Output:
+	// 8192 bytes free, at most 4096 at once
+}
+
+// Which checksum a card fills in depends on the transport.
+func ExampleTransport() {
+	transports := map[byte]pktbuf.Transport{6: pktbuf.TCP, 17: pktbuf.UDP} // by IP protocol
+	fmt.Println(transports[6], transports[17], transports[1])
+	// Output:
+	// TCP UDP none
 }

@@ -76,6 +76,9 @@ const (
 	UDP
 )
 
+// String returns the constant's name.
+func (t Transport) String() string { return [4]string{"none", "TCP", "UDP", "?"}[min(t, 3)] }
+
 // An Offload is what a card is to do to a packet while it sends it. The lengths
 // say where the headers are: the link layer's are the first L2Len bytes of the
 // data, the network layer's the next L3Len, the transport's the next L4Len.
