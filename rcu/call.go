@@ -75,7 +75,8 @@ func (d *Domain) invoke() {
 	}
 }
 
-// take returns the callbacks that wait. If there are none, invoke has ended.
+// take returns the callbacks that wait, and tells that there is room for more and
+// that those before are done. If there are none, invoke has ended.
 func (c *calls) take() (batch []func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -94,7 +95,6 @@ func (c *calls) finish(batch []func()) {
 	defer c.mu.Unlock()
 	c.done += uint64(len(batch))
 	c.spare = batch[:0]
-	c.moved.notify()
 }
 
 // Barrier waits until all callbacks have returned that were given to Call before.

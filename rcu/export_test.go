@@ -1,5 +1,7 @@
 package rcu
 
+import "time"
+
 // NewAt returns a Domain whose newest grace period has the number n, made even,
 // so that a test can cross the wrap of a uint64 in a few steps.
 func NewAt(n uint64) *Domain {
@@ -33,6 +35,10 @@ const Courtesy = courtesy
 
 // Awaited reports whether a driver wants to be told when r leaves.
 func (r *Reader) Awaited() bool { return r.awaited.Load() }
+
+// LookAgain returns how long a driver of d sleeps before it looks again though no
+// reader has told it anything, or 0 for ever.
+func (d *Domain) LookAgain() time.Duration { return d.lookAgain() }
 
 // ReadersFence has readers that register from now on fence for themselves, as
 // where the kernel does not do it for them, until the returned function is called.

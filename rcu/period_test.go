@@ -99,6 +99,12 @@ func TestContextEndsTheWait(t *testing.T) {
 			returned := synchronizing(d)
 			require.False(t, returned())
 			require.Empty(t, patient)
+
+			ctx, cancel = context.WithCancel(t.Context())
+			go func() { sharer <- d.SynchronizeContext(ctx) }() // another drives
+			synctest.Wait()
+			cancel()
+			require.ErrorIs(t, <-sharer, context.Canceled)
 			r.Unlock()
 			require.True(t, returned())
 			require.NoError(t, <-patient)
@@ -133,6 +139,14 @@ func TestEndOfSectionWakesSynchronize(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A driver that is told costs nothing while it sleeps.
+func TestDriverSleepsUntilTold(t *testing.T) {
+	var d rcu.Domain
+	require.Zero(t, d.LookAgain())
+	defer rcu.ReadersFence()()
+	require.NotZero(t, d.LookAgain())
 }
 
 // A reader that ends section after section while the driver that it told does not

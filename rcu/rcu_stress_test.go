@@ -343,7 +343,15 @@ func untilSeen(x *torture) {
 // reader that has the old version would be overlooked. Both begin a round at about
 // the same time, and the reader has so much to store that the word comes late.
 func TestLockComesBeforeLoad(t *testing.T) {
-	rounds := uint64(200_000)
+	t.Run("driver fences", lockComesBeforeLoad)
+	t.Run("readers fence", func(t *testing.T) {
+		defer rcu.ReadersFence()()
+		lockComesBeforeLoad(t)
+	})
+}
+
+func lockComesBeforeLoad(t *testing.T) {
+	rounds := uint64(100_000)
 	if testing.Short() {
 		rounds = 10_000
 	}
@@ -396,8 +404,17 @@ func TestLockComesBeforeLoad(t *testing.T) {
 // the driver stores that it is and loads the word. If both could load what was there
 // before, the driver would sleep with nobody to wake it, and the test never end. The
 // section ends when the driver is about to sleep, and the reader has so much to
-// store that the word comes late.
+// store that the word comes late. Where readers fence for themselves they do not do
+// so here, and the driver has to find out.
 func TestUnlockIsSeenOrTold(t *testing.T) {
+	t.Run("driver fences", unlockIsSeenOrTold)
+	t.Run("readers fence", func(t *testing.T) {
+		defer rcu.ReadersFence()()
+		unlockIsSeenOrTold(t)
+	})
+}
+
+func unlockIsSeenOrTold(t *testing.T) {
 	rounds := uint64(100_000)
 	if testing.Short() {
 		rounds = 10_000

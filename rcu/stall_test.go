@@ -20,7 +20,7 @@ func TestStallIsReported(t *testing.T) {
 	everyStart(t, func(t *testing.T, d *rcu.Domain) {
 		stalls := make(chan rcu.Stall, 10)
 		d.OnStall(time.Second, func(s rcu.Stall) { stalls <- s })
-		quick, a, b := d.Register(), registerHere(d), registerHere(d)
+		a, quick, b := registerHere(d), d.Register(), registerHere(d)
 		for range 3 {
 			quick.Lock()
 			a.Lock()
