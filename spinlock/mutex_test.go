@@ -3,9 +3,12 @@ package spinlock_test
 import (
 	"os/exec"
 	"testing"
+	"unsafe"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/ferrule-go/ferrule/internal/cpu"
+	"github.com/ferrule-go/ferrule/internal/lockdebug"
 	"github.com/ferrule-go/ferrule/internal/locktest"
 	"github.com/ferrule-go/ferrule/spinlock"
 )
@@ -26,13 +29,45 @@ func TestUnlockOfUnlockedMutexPanics(t *testing.T) {
 func TestVetSeesCopies(t *testing.T) {
 	out, err := exec.Command("go", "vet", "./testdata/copies").CombinedOutput()
 	require.Error(t, err)
-	require.Contains(t, string(out), "passes lock by value: github.com/ferrule-go/ferrule/spinlock.Mutex")
+	for _, name := range []string{"Mutex", "Ticket", "RWMutex", "BigReader", "Reader", "SeqLock", "Seq[int]"} {
+		require.Contains(t, string(out), "passes lock by value: github.com/ferrule-go/ferrule/spinlock."+name)
+	}
 }
 
-func TestMutexDoesNotAllocate(t *testing.T) {
-	var m spinlock.Mutex
+func TestLocksDoNotAllocate(t *testing.T) {
+	var (
+		m   spinlock.Mutex
+		k   spinlock.Ticket
+		rw  spinlock.RWMutex
+		big spinlock.BigReader
+		seq spinlock.SeqLock
+	)
+	r := big.Register()
+	ctx := t.Context()
 	require.Zero(t, testing.AllocsPerRun(100, func() {
-		m.Lock()
-		m.Unlock()
+		for _, l := range []locktest.Canceller{&m, &k, &rw, &big, &seq, r} {
+			l.Lock()
+			l.Unlock()
+			l.TryLock()
+			l.Unlock()
+			_ = l.LockContext(ctx)
+			l.Unlock()
+		}
+		rw.RLock()
+		rw.RUnlock()
 	}))
+}
+
+// The doc comments say how large they are.
+func TestSizes(t *testing.T) {
+	if lockdebug.On {
+		return // a lock that knows its holder is larger
+	}
+	require.EqualValues(t, 8, unsafe.Sizeof(spinlock.Mutex{}))
+	require.EqualValues(t, 16, unsafe.Sizeof(spinlock.Ticket{}))
+	require.EqualValues(t, 16, unsafe.Sizeof(spinlock.SeqLock{}))
+	require.EqualValues(t, 16+8+8, unsafe.Sizeof(spinlock.Seq[int32]{}))
+	if cpu.LineSize == 128 {
+		require.InDelta(t, 1400, unsafe.Sizeof(spinlock.RWMutex{}), 50)
+	}
 }

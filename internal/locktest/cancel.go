@@ -55,7 +55,7 @@ func cancelOne(t *testing.T, newHandle func() Canceller) {
 		}
 		for _, n := range []int{2, 0, 4} {
 			cancels[n]()
-			if err := <-results[n]; !errors.Is(err, context.Canceled) {
+			if err := receive(t, results[n]); !errors.Is(err, context.Canceled) {
 				t.Errorf("LockContext of a lock held, cancelled: %v", err)
 			}
 		}
@@ -79,7 +79,10 @@ func deadline(t *testing.T, newHandle func() Canceller) {
 	holder.Lock()
 	for _, after := range []time.Duration{-1, time.Millisecond} {
 		ctx, cancel := context.WithTimeout(t.Context(), after)
-		if err := newHandle().LockContext(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		result := make(chan error, 1)
+		h := newHandle()
+		go func() { result <- h.LockContext(ctx) }()
+		if err := receive(t, result); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("LockContext of a lock held, with a deadline in %v: %v", after, err)
 		}
 		cancel()

@@ -77,25 +77,26 @@ func inOrderWithout(t *testing.T, newHandle func() Handle, tail func() any) {
 		served []int
 		all    sync.WaitGroup
 		leave  [waiters]context.CancelFunc
-		left   [waiters]chan struct{}
+		left   [waiters]chan error
 	)
 	holder := newHandle()
 	holder.Lock()
 	for n := range waiters {
 		ctx, cancel := context.WithCancel(t.Context())
-		leave[n], left[n] = cancel, make(chan struct{})
+		leave[n], left[n] = cancel, make(chan error, 1)
 		join(t, &all, tail, func() {
-			defer close(left[n])
 			h := newHandle().(Canceller)
-			if h.LockContext(ctx) == nil {
+			err := h.LockContext(ctx)
+			if err == nil {
 				served = append(served, n)
 				h.Unlock()
 			}
+			left[n] <- err
 		})
 	}
 	for _, n := range []int{6, 0, 12, 3, 9} {
 		leave[n]()
-		<-left[n]
+		receive(t, left[n])
 	}
 	holder.Unlock()
 	finish(t, "in line behind those who left", &all)

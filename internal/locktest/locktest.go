@@ -70,6 +70,18 @@ func finish(t *testing.T, what string, all *sync.WaitGroup) {
 	}
 }
 
+// receive waits for the result of a wait that was cancelled.
+func receive(t *testing.T, result <-chan error) error {
+	t.Helper()
+	select {
+	case err := <-result:
+		return err
+	case <-time.After(patience):
+		t.Fatal("a wait that was cancelled hangs")
+		return nil
+	}
+}
+
 // until waits for a condition that other goroutines bring about.
 func until(t *testing.T, what string, cond func() bool) {
 	t.Helper()
@@ -120,7 +132,7 @@ func crowds(t *testing.T, name string, test func(t *testing.T, goroutines int)) 
 // in all: fewer if they take long, for a lock that serves a crowd in order waits
 // for the scheduler at every turn.
 func rounds(sections, goroutines int) iter.Seq[int] {
-	limit := 300 * time.Millisecond
+	limit := 100 * time.Millisecond
 	if testing.Short() {
 		sections, limit = sections/4, limit/4
 	}

@@ -263,7 +263,7 @@ func cancelReader(t *testing.T, newHandle func() RWHandle, tail func() any) {
 			h.RUnlock()
 		})
 		leave()
-		if err := <-left; !errors.Is(err, context.Canceled) {
+		if err := receive(t, left); !errors.Is(err, context.Canceled) {
 			t.Errorf("RLockContext beside a writer, cancelled: %v", err)
 		}
 		writer.Unlock()
@@ -292,7 +292,7 @@ func cancelReader(t *testing.T, newHandle func() RWHandle, tail func() any) {
 			late.RUnlock()
 		})
 		leave()
-		if err := <-left; !errors.Is(err, context.Canceled) {
+		if err := receive(t, left); !errors.Is(err, context.Canceled) {
 			t.Errorf("LockContext beside a reader, cancelled: %v", err)
 		}
 		finish(t, "a reader behind a writer who gave up", &all)

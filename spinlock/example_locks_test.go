@@ -1,0 +1,178 @@
+package spinlock_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/ferrule-go/ferrule/spinlock"
+)
+
+// A wait may have an end.
+func ExampleMutex_LockContext() {
+	var m spinlock.Mutex
+	m.Lock() // and for long
+
+	ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+	defer cancel()
+	err := m.LockContext(ctx)
+	fmt.Println(err, errors.Is(err, context.DeadlineExceeded))
+
+	m.Unlock() // those who gave up are in nobody's way
+	fmt.Println(m.TryLock())
+	// Output:
+	// context deadline exceeded true
+	// true
+}
+
+// With a Ticket nobody who waits is overtaken: here each of four goroutines goes
+// in as often as the others before any of them is done.
+func ExampleTicket() {
+	var (
+		l       spinlock.Ticket
+		entered [4]int
+		all     sync.WaitGroup
+	)
+	for g := range entered {
+		all.Go(func() {
+			for range 1000 {
+				l.Lock()
+				entered[g]++
+				l.Unlock()
+			}
+		})
+	}
+	all.Wait()
+	fmt.Println(entered)
+	// Output: [1000 1000 1000 1000]
+}
+
+// Readers share. A writer waits for those inside, and keeps those away that come
+// after it.
+func ExampleRWMutex() {
+	var (
+		l      spinlock.RWMutex
+		routes = map[string]string{"10.0.0.0/8": "eth0"}
+	)
+	l.RLock()
+	fmt.Println(routes["10.0.0.0/8"], l.TryRLock(), l.TryLock())
+	l.RUnlock()
+	l.RUnlock()
+
+	l.Lock()
+	routes["10.0.0.0/8"] = "eth1"
+	fmt.Println(l.TryRLock())
+	l.Unlock()
+
+	l.RLock()
+	fmt.Println(routes["10.0.0.0/8"])
+	l.RUnlock()
+	// Output:
+	// eth0 true false
+	// false
+	// eth1
+}
+
+// Each worker has a Reader and writes nothing that another worker reads. The one
+// who writes waits until all of them are outside.
+func ExampleBigReader() {
+	var (
+		l       spinlock.BigReader
+		mtu     = 1500
+		workers sync.WaitGroup
+	)
+	for range 3 {
+		r := l.Register()
+		workers.Go(func() {
+			defer r.Close()
+			for {
+				r.Lock()
+				jumbo := mtu == 9000
+				r.Unlock()
+				if jumbo {
+					return
+				}
+			}
+		})
+	}
+	l.Lock()
+	mtu = 9000
+	l.Unlock()
+	workers.Wait()
+	fmt.Println(mtu)
+	// Output: 9000
+}
+
+// A Reader waits for a writer, and need not.
+func ExampleReader() {
+	var l spinlock.BigReader
+	r := l.Register()
+	defer r.Close()
+
+	l.Lock()
+	fmt.Println(r.TryLock())
+	l.Unlock()
+
+	r.Lock()
+	fmt.Println(l.TryLock())
+	r.Unlock()
+	// Output:
+	// false
+	// false
+}
+
+// The words are atomic, and a reading that a writer came into is made again.
+func ExampleSeqLock() {
+	var (
+		l             spinlock.SeqLock
+		packets, size atomic.Uint64
+		port          sync.WaitGroup
+	)
+	port.Go(func() {
+		for range 1000 {
+			l.Lock()
+			packets.Add(1)
+			size.Add(64)
+			l.Unlock()
+		}
+	})
+	mean := func() uint64 {
+		for {
+			seq := l.Begin()
+			n, bytes := packets.Load(), size.Load()
+			if !l.Retry(seq) {
+				return bytes / max(n, 1)
+			}
+		}
+	}
+	for mean() == 0 {
+	}
+	fmt.Println(mean())
+	port.Wait()
+	// Output: 64
+}
+
+// A clock is its base and its rate, and never one of each.
+func ExampleSeq() {
+	type clock struct{ base, rate int64 }
+	var (
+		now      spinlock.Seq[clock]
+		adjuster sync.WaitGroup
+	)
+	adjuster.Go(func() {
+		for n := range int64(1000) {
+			now.Store(clock{base: n, rate: 2 * n})
+		}
+	})
+	for range 1000 {
+		if c := now.Load(); c.rate != 2*c.base {
+			fmt.Println("torn")
+		}
+	}
+	adjuster.Wait()
+	fmt.Println(now.Load())
+	// Output: {999 1998}
+}
