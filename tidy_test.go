@@ -34,6 +34,7 @@ var storeys = map[string]int{
 	"spsc":                   4,
 	"mpmc":                   4,
 	"pktbuf":                 5,
+	"spsc/shm":               5,
 	"nicring/internal/mmio":  6,
 	"nicring":                7,
 	"nicring/e1000e":         8,
