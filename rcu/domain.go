@@ -15,11 +15,11 @@ import (
 // Progress. Synchronize, Wait and Barrier block until every section that they
 // found begun has ended: they look again for a microsecond, and then park until
 // the reader wakes them. They are not kept waiting by sections that begin later.
-// One who waits runs the grace period, and all others share it; when it gives up,
-// another goes on where it was. Passed never blocks: it does at most what is to be
-// done of two grace periods. Snapshot is wait-free. Register, Read and
-// Reader.Close wait for each other, never for a section or a grace period. Call
-// blocks only when callbacks come faster than they go.
+// One of those who wait, the driver, runs the grace period, and all share it; when
+// it gives up, another goes on from there. Passed never blocks: it does at most
+// what is to be done of two grace periods. Snapshot is wait-free. Register, Read
+// and Reader.Close wait for each other, never for a section or a grace period.
+// Call blocks only when callbacks come faster than they go.
 //
 // Order. In the terminology of the Go memory model, the end of each section that
 // began before the call of Synchronize, of Snapshot or of Call synchronizes before
@@ -41,8 +41,9 @@ import (
 //	[7] Close of the Domain                    [6]  -   -   -   -   -   -   x
 //	                                           [7]  -   -   -   -   -   x   x
 //
-// Within a section of the same domain [4] and [7] never return, for they wait for
-// their own caller; nor do Barrier and Close within a callback.
+// Within a section of the same domain Synchronize, Wait, Barrier and Close never
+// return, for they wait for their own caller, unless a context ends the wait; nor
+// do Barrier and Close within a callback.
 //
 // Layout. The count that readers load is cpu.LineSize bytes away from everything
 // else that is written.

@@ -23,15 +23,20 @@ func (d *Domain) Snapshot() Cookie { return Cookie{d.grace.Load() + step} } // t
 // each call takes it as far as it goes.
 func (d *Domain) Passed(c Cookie) bool {
 	if !d.isOver(c.number) && d.driven.CompareAndSwap(false, true) {
-		for !d.isOver(c.number) {
-			if d.advance() != nil {
-				d.reportStall()
-				break
-			}
-		}
-		d.stepDown()
+		d.poll(c.number)
 	}
 	return d.isOver(c.number)
+}
+
+// poll takes the period with the number as far as it goes without waiting.
+func (d *Domain) poll(number uint64) {
+	defer d.stepDown()
+	for !d.isOver(number) {
+		if d.advance() != nil {
+			d.reportStall()
+			return
+		}
+	}
 }
 
 // Wait waits until every section has ended that c stands for, or until the

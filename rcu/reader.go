@@ -17,10 +17,10 @@ import (
 //
 // Progress. All methods but Close are wait-free, with one exception: no loop, no
 // lock, no allocation, no call into the scheduler. The exception is a section that
-// a grace period has waited for so long that the one who waits sleeps: whatever
-// ends that section wakes him, and if that reader ends another 64 before he runs,
-// it waits for him. A section may yield, block or be nested in another, and holds
-// up grace periods for as long as it lasts.
+// a grace period has waited for so long that the driver sleeps: what ends the
+// section wakes it, and a reader that ends another 64 before the driver runs waits
+// for it. A section may yield, block or be nested in another, and holds up grace
+// periods for as long as it lasts.
 //
 // Order. What a section may hold on to it must have found through a Pointer or
 // another atomic load after its beginning. See Domain for what orders its end.

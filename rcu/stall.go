@@ -31,10 +31,10 @@ type stallLimit struct {
 
 // OnStall has report called when a grace period has lasted for longer than limit,
 // once for each reader that it still waits for, and not again for this period. It
-// is called by a goroutine that waits, or by Passed, and so when nobody wants the
-// period to end nothing is reported. It must not wait for a grace period of d.
-// OnStall panics if limit is not positive; a nil report turns reporting off, as it
-// is at first. A new limit holds for waits that begin later.
+// is called by a goroutine that waits, or by Passed: if nobody wants the period to
+// end, nothing is reported. It must wait neither for a grace period nor for a
+// reader of d. OnStall panics if limit is not positive; a nil report turns
+// reporting off, as it is at first. A new limit holds for waits that begin later.
 func (d *Domain) OnStall(limit time.Duration, report func(Stall)) {
 	if report == nil {
 		d.stalls.Store(nil)
