@@ -118,8 +118,10 @@ func (c chart) line(r *results, impl string) (l line) {
 	return l
 }
 
-// drawCharts draws the charts of a group.
-func drawCharts(dir string, r *results) error {
+// drawCharts draws the charts of a group, from what was measured at the distance
+// between the processors that most of it was measured at.
+func drawCharts(dir string, all *results) error {
+	r := slices.MaxFunc(all.apart(), func(a, b *results) int { return a.size() - b.size() })
 	for _, c := range charts[r.group] {
 		if err := c.draw(filepath.Join(dir, c.name+".svg"), r); err != nil {
 			return fmt.Errorf("draw %s: %w", c.name, err)
@@ -132,6 +134,9 @@ func (c chart) draw(file string, r *results) error {
 	const width, height, legendWidth = 26 * vg.Centimeter, 13 * vg.Centimeter, 7 * vg.Centimeter
 	p := plot.New()
 	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = c.title, c.xLabel, c.yLabel
+	if d := r.distance(); d.most > 0 {
+		p.Title.Text += fmt.Sprintf(" (a line there and back: %s ns)", short(d.median))
+	}
 	p.X.Scale, p.Y.Scale = plot.LogScale{}, plot.LogScale{}
 	p.Y.Tick.Marker = plot.TickerFunc(decadeTicks)
 	p.Add(plotter.NewGrid())

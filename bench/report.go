@@ -50,45 +50,42 @@ func summary(all []*results) string {
 		for _, why := range r.failed {
 			fmt.Fprintf(&b, "Could not be measured: %s\n", why)
 		}
-		columns := r.columns()
-		if lines := r.lines(); len(lines) > 0 {
-			l := spreadOf(lines)
-			fmt.Fprintf(&b, "A line to the other processor and back took %s ns (%s to %s).\n", short(l.median), short(l.least), short(l.most))
-		}
-		b.WriteString("\nMedian, and in brackets the least and the most, in ns where no unit is named.\n\n")
-		r.table(&b, columns, "", func(impl string, c column) string {
-			values := r.values[figure{impl, c.name, c.unit}]
-			if len(values) == 0 {
-				return ""
-			}
-			s := spreadOf(values)
-			return fmt.Sprintf("%s (%s to %s)", short(s.median), short(s.least), short(s.most))
-		})
-		for _, base := range r.impls {
-			if !ours(base) || len(r.impls) == 1 {
-				continue
-			}
-			fmt.Fprintf(&b, "\n%s divided by what stands in the row, round by round, where a line took as long for both:\n\n", base)
-			r.table(&b, columns, base, func(impl string, c column) string {
-				s, rounds := r.ratio(base, impl, c.name, c.unit)
-				if rounds == 0 {
-					return ""
-				}
-				return fmt.Sprintf("**%s** (%s to %s)", short(s.median), short(s.least), short(s.most))
-			})
+		for _, view := range r.apart() {
+			view.tables(&b)
 		}
 	}
 	return b.String()
 }
 
-// lines returns how long a cache line took before each measurement.
-func (r *results) lines() (all []float64) {
-	for at, values := range r.values {
-		if at.unit == lineUnit {
-			all = append(all, values...)
-		}
+// tables writes the figures and the ratios of what was measured at one distance
+// between the processors.
+func (r *results) tables(b *strings.Builder) {
+	columns := r.columns()
+	if d := r.distance(); d.most > 0 {
+		fmt.Fprintf(b, "\n### While a line took %s ns to the other processor and back\n", short(d.median))
 	}
-	return all
+	b.WriteString("\nMedian, and in brackets the least and the most, in ns where no unit is named.\n\n")
+	r.table(b, columns, "", func(impl string, c column) string {
+		values := r.values[figure{impl, c.name, c.unit}]
+		if len(values) == 0 {
+			return ""
+		}
+		s := spreadOf(values)
+		return fmt.Sprintf("%s (%s to %s)", short(s.median), short(s.least), short(s.most))
+	})
+	for _, base := range r.impls {
+		if !ours(base) || len(r.impls) == 1 {
+			continue
+		}
+		fmt.Fprintf(b, "\n%s divided by what stands in the row:\n\n", base)
+		r.table(b, columns, base, func(impl string, c column) string {
+			s, n := r.ratio(base, impl, c.name, c.unit)
+			if n == 0 {
+				return ""
+			}
+			return fmt.Sprintf("**%s** (%s to %s)", short(s.median), short(s.least), short(s.most))
+		})
+	}
 }
 
 // A column is one unit of one case.

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"os"
 	"slices"
 	"strings"
@@ -19,11 +20,12 @@ type results struct {
 	impls  []string // in the order of the file, ours first
 	cases  []string // in the order of the file
 	units  map[string][]string
+	lines  map[figure][]float64 // how long a line took, for each value
 	values map[figure][]float64 // one for each round
 }
 
 // lineUnit is of the time that a cache line takes to the other processor and back,
-// measured before each figure.
+// measured around each figure.
 const lineUnit = "line-ns"
 
 // A figure is what was measured of an implementation in a case.
@@ -39,7 +41,8 @@ func readResults(file string) (*results, error) {
 	}
 	defer f.Close()
 	parts := strings.Split(file, ".")
-	r := &results{file: file, group: parts[len(parts)-2], units: map[string][]string{}, values: map[figure][]float64{}}
+	r := &results{file: file, group: parts[len(parts)-2], units: map[string][]string{},
+		lines: map[figure][]float64{}, values: map[figure][]float64{}}
 	in := benchfmt.NewReader(f, file)
 	for in.Scan() {
 		line, ok := in.Result().(*benchfmt.Result)
@@ -56,16 +59,21 @@ func readResults(file string) (*results, error) {
 		if !slices.Contains(r.cases, name) {
 			r.cases = append(r.cases, name)
 		}
+		away, _ := line.Value(lineUnit)
 		for _, v := range line.Values {
 			value, unit := v.Value, v.Unit
 			if v.OrigUnit != "" {
 				value, unit = v.OrigValue, v.OrigUnit
 			}
-			if unit != lineUnit && !slices.Contains(r.units[name], unit) {
+			if unit == lineUnit {
+				continue
+			}
+			if !slices.Contains(r.units[name], unit) {
 				r.units[name] = append(r.units[name], unit)
 			}
 			at := figure{impl, name, unit}
 			r.values[at] = append(r.values[at], value)
+			r.lines[at] = append(r.lines[at], away)
 		}
 	}
 	if err := in.Err(); err != nil {
@@ -124,19 +132,59 @@ func spreadOf(values []float64) spread {
 	return spread{(s[(n-1)/2] + s[n/2]) / 2, s[0], s[n-1]}
 }
 
-// ratio divides what was measured in the same round, while a line took about as
-// long for the one as for the other; rounds is how often that was so.
-func (r *results) ratio(a, b, name, unit string) (s spread, rounds int) {
-	av, bv := r.values[figure{a, name, unit}], r.values[figure{b, name, unit}]
-	al, bl := r.values[figure{a, name, lineUnit}], r.values[figure{b, name, lineUnit}]
-	var ratios []float64
-	for i := range min(len(av), len(bv)) {
-		if max(al[i], bl[i]) <= 1.5*min(al[i], bl[i]) {
-			ratios = append(ratios, av[i]/bv[i])
+// apart returns the results once for each distance between the processors: near
+// are those for which a line took at most twice the least time, far the others.
+// The nearer come first.
+func (r *results) apart() (views []*results) {
+	least := math.Inf(1)
+	for _, lines := range r.lines {
+		least = min(least, slices.Min(lines))
+	}
+	for _, far := range []bool{false, true} {
+		view := *r
+		view.lines, view.values = map[figure][]float64{}, map[figure][]float64{}
+		for at, values := range r.values {
+			for i, v := range values {
+				if line := r.lines[at][i]; (line > 2*least) == far {
+					view.values[at] = append(view.values[at], v)
+					view.lines[at] = append(view.lines[at], line)
+				}
+			}
+		}
+		if len(view.values) > 0 {
+			views = append(views, &view)
 		}
 	}
-	if len(ratios) == 0 {
+	return views
+}
+
+// size returns how many values there are.
+func (r *results) size() (n int) {
+	for _, values := range r.values {
+		n += len(values)
+	}
+	return n
+}
+
+// distance returns the spread of the time that a line took.
+func (r *results) distance() spread {
+	var all []float64
+	for _, lines := range r.lines {
+		all = append(all, lines...)
+	}
+	return spreadOf(all)
+}
+
+// ratio divides the first value of one by the first of another, and so on.
+func (r *results) ratio(a, b, name, unit string) (s spread, n int) {
+	av, bv := r.values[figure{a, name, unit}], r.values[figure{b, name, unit}]
+	n = min(len(av), len(bv))
+	if n == 0 {
 		return spread{}, 0
 	}
-	return spreadOf(ratios), len(ratios)
+	ratios := make([]float64, n)
+	for i := range n {
+		ratios[i] = av[i] / bv[i]
+	}
+	return spreadOf(ratios), n
 }
