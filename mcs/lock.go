@@ -19,14 +19,15 @@ import (
 // the queue in a bounded number of steps, and is served when those ahead of it
 // have been or have left. TryAcquire is wait-free. Release passes over those who
 // have left, each of whom only one Release meets, and waits for one thing: that a
-// successor which has swapped itself in also links itself behind, two stores
-// later. A Release that wakes a successor lets it run first. Who leaves delays
-// nobody but others who leave.
+// successor which has swapped itself in also links itself behind, some stores
+// later. A Release that wakes a successor yields to it, so that the lock does not
+// wait for the end of the caller's time slice. Who leaves delays nobody but others
+// who leave. A Node allocates when it is first used; otherwise only AcquireContext
+// allocates.
 //
 // Order. In the terminology of the Go memory model, each Release synchronizes
-// before the return of the next Acquire, or of the next TryAcquire that returns
-// true or AcquireContext that returns nil. Those that return otherwise order
-// nothing.
+// before the return of the next Acquire; a TryAcquire that returns true and an
+// AcquireContext that returns nil count as one. Others order nothing.
 //
 // Ownership. The lock belongs to whoever may touch the Node it was acquired with.
 // Node and lock may pass to another goroutine together.
@@ -69,18 +70,21 @@ func (l *Lock) Acquire(n *Node) {
 	}
 }
 
-// AcquireContext is Acquire for one who may give up: if ctx is done before l is
-// acquired, it returns ctx.Err(), and n is free again. It allocates when it parks
-// and when it gives up: the place in the queue that n stood for is left behind.
+// AcquireContext takes l with n as Acquire does, unless ctx ends while it waits:
+// then it returns ctx.Err(), and n is free again at once. A free Lock it takes
+// whatever ctx says. It allocates when it parks, and n does after a wait that was
+// given up, for its place in the queue is left behind.
 func (l *Lock) AcquireContext(ctx context.Context, n *Node) error {
 	if lockdebug.On {
 		l.debug.Wait("mcs.Lock.AcquireContext")
 	}
-	p := n.enter(l)
+	if l.TryAcquire(n) {
+		return nil
+	}
 	if err := ctx.Err(); err != nil {
-		n.lock = nil
 		return err
 	}
+	p := n.enter(l)
 	if ahead := l.tail.Swap(p); ahead != nil { // A: acquire, release
 		p.ahead.Store(ahead)
 		p.join(ahead)

@@ -3,8 +3,10 @@ package mcs_test
 import (
 	"context"
 	"os/exec"
+	"runtime"
 	"sync"
 	"testing"
+	"weak"
 
 	"github.com/stretchr/testify/require"
 
@@ -98,6 +100,108 @@ func TestMisuseOfANodePanics(t *testing.T) {
 	lock.Release(&node)
 }
 
+// A Node whose wait was given up stands for another place from then on.
+func TestNodeIsFreeAfterGivingUp(t *testing.T) {
+	var (
+		lock, other  mcs.Lock
+		holder, node mcs.Node
+	)
+	lock.Acquire(&holder)
+	before := lock.Tail()
+	ctx, cancel := context.WithCancel(t.Context())
+	gaveUp := make(chan error)
+	go func() { gaveUp <- lock.AcquireContext(ctx, &node) }()
+	until(func() bool { return lock.Tail() != before })
+	cancel()
+	require.ErrorIs(t, <-gaveUp, context.Canceled)
+
+	require.ErrorIs(t, lock.AcquireContext(ctx, &node), context.Canceled)
+	require.True(t, other.TryAcquire(&node))
+	other.Release(&node)
+	lock.Release(&holder)
+	require.True(t, lock.TryAcquire(&node))
+	lock.Release(&node)
+}
+
+// While one holder stays, others come and leave, some of whom stay longer.
+func TestThoseWhoLeftDoNotPileUp(t *testing.T) {
+	var (
+		lock   mcs.Lock
+		holder mcs.Node
+		all    sync.WaitGroup
+	)
+	lock.Acquire(&holder)
+	join := func(ctx context.Context) (left chan struct{}) {
+		left = make(chan struct{})
+		before := lock.Tail()
+		all.Go(func() {
+			defer close(left)
+			var node mcs.Node
+			if lock.AcquireContext(ctx, &node) == nil {
+				lock.Release(&node)
+			}
+		})
+		until(func() bool { return lock.Tail() != before })
+		return left
+	}
+	for n := range 100 {
+		one, cancelOne := context.WithCancel(t.Context())
+		two, cancelTwo := context.WithCancel(t.Context())
+		a, b := join(one), join(two)
+		if n == 50 {
+			join(t.Context())
+		}
+		if n%2 == 0 {
+			a, b, cancelOne, cancelTwo = b, a, cancelTwo, cancelOne
+		}
+		cancelOne()
+		<-a
+		cancelTwo()
+		<-b
+		require.LessOrEqual(t, holder.Behind(), 3)
+	}
+	lock.Release(&holder)
+	returns(t, all.Wait)
+	require.True(t, lock.Free())
+}
+
+// Whoever sees a place behind its own must find that its owner waits.
+func TestPlaceIsReadyWhenLinked(t *testing.T) {
+	returns(t, func() { require.True(t, mcs.LinkedReady(10_000)) })
+}
+
+// Who ends a wait must not miss that its owner has just parked.
+func TestParkedAtAnyMoment(t *testing.T) {
+	returns(t, func() { mcs.ParkAndEnd(50_000) })
+}
+
+// A node in long use must not hold on to those that once stood behind it.
+func TestReleaseKeepsNothingAlive(t *testing.T) {
+	var (
+		lock  mcs.Lock
+		first mcs.Node
+		done  sync.WaitGroup
+	)
+	second := new(mcs.Node)
+	lock.Acquire(second)
+	lock.Release(second)
+	remembered := weak.Make(second.Place())
+	lock.Acquire(&first)
+	done.Go(func() {
+		lock.Acquire(second)
+		lock.Release(second)
+	})
+	until(func() bool { return lock.Tail() == any(second.Place()) })
+	lock.Release(&first)
+	done.Wait()
+	second = nil
+
+	runtime.GC()
+	require.Nil(t, remembered.Value())
+	lock.Acquire(&first) // first and lock are alive until here
+	lock.Release(&first)
+}
+
 func TestLockDoesNotAllocate(t *testing.T) {
 	var (
 		lock mcs.Lock
@@ -117,4 +221,5 @@ func TestVetSeesCopies(t *testing.T) {
 	require.Error(t, err)
 	require.Contains(t, string(out), "passes lock by value: github.com/ferrule-go/ferrule/mcs.Lock")
 	require.Contains(t, string(out), "passes lock by value: github.com/ferrule-go/ferrule/mcs.Node")
+	require.Contains(t, string(out), "passes lock by value: github.com/ferrule-go/ferrule/mcs.Mutex")
 }

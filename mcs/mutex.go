@@ -3,6 +3,7 @@ package mcs
 import (
 	"context"
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"sync/atomic"
 
@@ -13,23 +14,63 @@ import (
 
 // A Mutex is a mutual exclusion lock whose waiters form a line, and which needs no
 // Node. It is a sync.Locker.
+//
+// Progress. Lock blocks while others hold the lock. The first to wait spins for
+// less than a microsecond; then, as all others at once, it takes a place in line
+// and parks. Unlock never waits: if it finds the line in the middle of a change,
+// who changes it sees to what Unlock would have. TryLock is lock-free. In the steady
+// state nothing allocates but LockContext, when it parks.
+//
+// Fairness. The line is first come, first served. When its first was woken it takes
+// the lock as soon as it finds it free. Until then others may overtake it, 63 of
+// them at most, and none any more when it has looked a few times in vain: then the
+// lock is kept for it. Not counted are those who come while another goroutine is
+// within the few instructions of entering or leaving the line. Who spins, not yet
+// in line, may be overtaken for that long.
+//
+// Order. In the terminology of the Go memory model, the nth Unlock synchronizes
+// before the return of the mth Lock for every n < m; a TryLock that returns true and
+// a LockContext that returns nil count as a Lock. Others order nothing.
+//
+// Ownership. The Mutex belongs to no goroutine: one may lock it and another unlock
+// it.
+//
+// Layout. A Mutex is two words, unpadded: its state, and the line. Waiters in line
+// read neither; each waits at a word cpu.LineSize bytes away from everything else.
+//
+// The zero value is unlocked. A Mutex must not be copied after first use.
 type Mutex struct {
 	debug lockdebug.Lock
 	state atomic.Uint32
-	first *waiter // of a ring; belongs to who has set editing
+	first *waiter // of a ring in order of arrival; belongs to who has set editing
 }
+
+// Three edges order what happens here:
+//
+//	A  locked. Who sets it has what the holder before did, who took it away.
+//	B  editing. Who sets it may change the line as the one before left it.
+//	C  state of a waiter. Who wakes it says by that what it did before; one that has
+//	   parked learns it from the gate or the bell. It has no lock by that, and
+//	   goes on to edge A.
+//
+// All bits change together, so whoever takes one away sees the others: a lock is
+// not left free, with a line that nobody will see to. It is the last to go who
+// does, of those three: the holder, who wakes the first in line if neither editing
+// nor awake is set; who edits, if it finds the lock free at the end; and the first
+// in line, who is awake until it has taken the lock, or has taken awake away while
+// somebody holds the lock and will wake it again, or has left.
 
 // The bits of Mutex.state.
 const (
 	locked  = 1 << iota
-	pending // a goroutine without a place in line watches for the lock
+	pending // a goroutine waits without a place in line
 	editing // a goroutine changes the line
 	queued  // the line is not empty
 	awake   // the first in line was woken and looks for itself
 
 	overtakenOnce = 1 << iota // how often the first in line was overtaken
 	overtaken     = maxOvertaken * overtakenOnce
-	maxOvertaken  = 31
+	maxOvertaken  = 63
 )
 
 // Lock takes m, waiting for its turn.
@@ -43,17 +84,19 @@ func (m *Mutex) Lock() {
 	}
 }
 
-// LockContext is Lock for one who may give up: if ctx is done before m is locked,
-// it returns ctx.Err().
+// LockContext takes m as Lock does, unless ctx ends while it waits: then it returns
+// ctx.Err(). A free Mutex it takes whatever ctx says.
 func (m *Mutex) LockContext(ctx context.Context) error {
 	if lockdebug.On {
 		m.debug.Wait("mcs.Mutex.LockContext")
 	}
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	if !m.state.CompareAndSwap(0, locked) && !m.lockContended(ctx.Done()) { // A: acquire
-		return ctx.Err()
+	if !m.state.CompareAndSwap(0, locked) { // A: acquire
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if !m.lockContended(ctx.Done()) {
+			return ctx.Err()
+		}
 	}
 	if lockdebug.On {
 		m.debug.Locked("mcs.Mutex.LockContext")
@@ -101,7 +144,7 @@ func (m *Mutex) lockContended(done <-chan struct{}) bool {
 			if m.state.CompareAndSwap(s, taken(s)) { // A: acquire
 				return true
 			}
-		case s == locked && rand.Uint32()%watchers != 0:
+		case s == locked:
 			if m.state.CompareAndSwap(s, s|pending) {
 				return m.watch() || m.stand(pending, done)
 			}
@@ -111,15 +154,16 @@ func (m *Mutex) lockContended(done <-chan struct{}) bool {
 	}
 }
 
-// watchers is how many become pending for one who could and does not. Two
-// goroutines that pass the lock to each other without ever parking would keep two
-// processors, and with them all that wait to run there, for a slice of the
-// scheduler.
-const watchers = 16
-
 // watch is how the first to wait does so, without a place in line. It reports
 // whether it got the lock; if not, the caller is still pending.
+//
+// Two goroutines that pass the lock to each other without ever parking would keep
+// two processors, and with them all that wait to run there, for a slice of the
+// scheduler. So one watch in sixteen begins with a yield.
 func (m *Mutex) watch() bool {
+	if rand.Uint32()%16 == 0 {
+		runtime.Gosched()
+	}
 	var b spinlock.Backoff
 	for range spins {
 		b.Wait()
@@ -152,25 +196,27 @@ func (m *Mutex) stand(was uint32, done <-chan struct{}) bool {
 				m.first = w
 				was |= awake // who was the first is no more
 			}
+			near := w.next.next == w // at most one is ahead
 			m.edited(was)
-			return m.wait(w, done)
+			return m.wait(w, near, done)
 		}
 	}
 }
 
-// wait waits in line. Others are ahead, or the lock was held for as long as watch
-// lasts: there is no use in spinning.
-func (m *Mutex) wait(w *waiter, done <-chan struct{}) bool {
-	for ended := w.park(done); ; ended = w.wait(done) {
-		if !ended {
-			m.leave(w)
-			return false
-		}
+// wait waits in line. Unless the turn is near there is no use in spinning.
+func (m *Mutex) wait(w *waiter, near bool, done <-chan struct{}) bool {
+	wait := w.park
+	if near {
+		wait = w.wait
+	}
+	for ; wait(done); wait = w.wait {
 		if m.compete(w) {
 			waiters.Put(w)
 			return true
 		}
 	}
+	m.leave(w)
+	return false
 }
 
 // compete is for the first in line when it was woken. It reports whether it got the

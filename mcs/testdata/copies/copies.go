@@ -4,3 +4,5 @@ package copies
 import "github.com/ferrule-go/ferrule/mcs"
 
 func byValue(l mcs.Lock, n mcs.Node) { l.Acquire(&n) }
+
+func mutexByValue(m mcs.Mutex) { m.Lock() }
