@@ -146,6 +146,16 @@ func (b *Buf) Append(n int) []byte {
 	return b.Bytes()[int(b.length)-n:]
 }
 
+// Extend is Append for who does not need to see the bytes, as a driver whose card
+// has written them. It reports false where Append returns nil.
+func (b *Buf) Extend(n int) bool {
+	if b.marks&shares != 0 || uint(n) > uint(b.chunk().room-b.start-b.length) {
+		return b.Append(n) != nil
+	}
+	b.length += uint32(n)
+	return true
+}
+
 // Prepend adds n bytes before the data and returns them, with whatever they
 // hold; nil if the headroom is less.
 func (b *Buf) Prepend(n int) []byte {

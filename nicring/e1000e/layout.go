@@ -11,19 +11,20 @@ type rxDesc struct {
 }
 
 const (
-	rxDD        = 1 << 0     // the card is done with the descriptor
-	rxEOP       = 1 << 1     // the frame ends here
-	rxIXSM      = 1 << 2     // no checksum was verified
-	rxVP        = 1 << 3     // a VLAN tag was taken out
-	rxTCPCS     = 1 << 5     // the checksum of TCP or UDP was verified
-	rxIPCS      = 1 << 6     // that of the IPv4 header was verified
-	rxErrors    = 0x97 << 24 // CRC or alignment, symbol, sequence, carrier extension, data
-	rxTCPE      = 1 << 29    // the checksum of TCP or UDP is wrong
-	rxIPE       = 1 << 30    // that of the IPv4 header is wrong
-	rxVLAN      = 48         // shift; 16 bits
-	rxHash      = 32         // shift, in addr; 32 bits
-	rxHashed    = 0xF        // in addr: a nicring.Flow
-	rxLength    = 32         // shift; 16 bits, bytes in the buffer
+	rxDD        = 1 << 0                  // the card is done with the descriptor
+	rxEOP       = 1 << 1                  // the frame ends here
+	rxIXSM      = 1 << 2                  // no checksum was verified
+	rxVP        = 1 << 3                  // a VLAN tag was taken out
+	rxTCPCS     = 1 << 5                  // the checksum of TCP or UDP was verified
+	rxIPCS      = 1 << 6                  // that of the IPv4 header was verified
+	rxFound     = rxVP | rxTCPCS | rxIPCS // something is to be said of the frame
+	rxErrors    = 0x97 << 24              // CRC or alignment, symbol, sequence, carrier extension, data
+	rxTCPE      = 1 << 29                 // the checksum of TCP or UDP is wrong
+	rxIPE       = 1 << 30                 // that of the IPv4 header is wrong
+	rxVLAN      = 48                      // shift; 16 bits
+	rxHash      = 32                      // shift, in addr; 32 bits
+	rxHashed    = 0xF                     // in addr: a nicring.Flow
+	rxLength    = 32                      // shift; 16 bits, bytes in the buffer
 	rxLengthMax = 1<<16 - 1
 )
 

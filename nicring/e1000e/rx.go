@@ -126,11 +126,11 @@ func (q *rxQueue) Recv(bufs []*pktbuf.Buf) int {
 		done := atomic.LoadUint64(&d.done)
 		frame, leaves := b, true
 		if q.frame.head == nil && whole(done) {
-			b.Append(int(done >> rxLength & rxLengthMax))
+			b.Extend(int(done >> rxLength & rxLengthMax))
 		} else {
 			frame, leaves = q.part(b, done)
 		}
-		if frame != nil {
+		if frame != nil && (d.addr&rxHashed != 0 || done&rxFound != 0) {
 			describe(frame, d.addr, done)
 		}
 		if leaves {
@@ -175,7 +175,7 @@ func (q *rxQueue) part(b *pktbuf.Buf, done uint64) (frame *pktbuf.Buf, leaves bo
 	f.length += length
 	f.bad = f.bad || done&(rxErrors|rxEOP) != rxEOP && last || uint(length-1) >= bufferSize || f.length > q.maxFrame
 	if !f.bad {
-		b.Append(length)
+		b.Extend(length)
 		if f.head == nil {
 			f.head = b
 		} else {
@@ -208,9 +208,6 @@ func (q *rxQueue) drop() {
 func describe(b *pktbuf.Buf, addr, done uint64) {
 	if addr&rxHashed != 0 {
 		b.SetHash(uint32(addr >> rxHash))
-	}
-	if done&(rxIPCS|rxTCPCS|rxVP) == 0 {
-		return
 	}
 	if done&rxVP != 0 {
 		b.SetVLAN(uint16(done >> rxVLAN))

@@ -95,7 +95,7 @@ func (q *txQueue) Send(bufs []*pktbuf.Buf) int {
 		if room == 0 {
 			break
 		}
-		if !pad(b, q.cfg.MaxFrame) {
+		if n := b.Len(); (n < frameMin || n > q.cfg.MaxFrame) && !pad(b) {
 			q.drop(b)
 			continue
 		}
@@ -139,14 +139,12 @@ func (q *txQueue) release(end uint32) {
 	q.freed = end
 }
 
-// pad brings a frame to the length that the wire demands, and reports whether
-// it can be sent. One that may not be written to, since a clone shares it, is
+// pad brings a short frame to the length that the wire demands, and reports
+// whether it can be sent. One that may not be written to, since a clone shares it, is
 // left to the card, which pads what has at least 17 bytes.
-func pad(b *pktbuf.Buf, maxFrame int) bool {
+func pad(b *pktbuf.Buf) bool {
 	switch n := b.Len(); {
-	case n >= frameMin:
-		return n <= maxFrame
-	case n == 0:
+	case n == 0 || n > frameMin:
 		return false
 	case n >= cardPads && b.Shared():
 		return true
