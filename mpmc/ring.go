@@ -1,29 +1,35 @@
 // Package mpmc provides a bounded ring between any number of producers and any
-// number of consumers.
+// number of consumers, and a ring whose values pass stages of work in order.
 //
 // # Algorithm
 //
-// After Vyukov [1]. Two counters only ever grow: tail numbers the pushes and
-// head the pops, and push number n and pop number n use the same slot, n masked
-// by the capacity. Each slot says whose turn it is: 2n, it is free for push n;
-// 2n+1, it holds the value for pop n, after which it is free for push n plus
-// the capacity. To push:
+// After Vyukov [1]. Two counters only ever grow: tail numbers the pushes and head
+// the pops, and push number n and pop number n use the same slot, n masked by the
+// capacity. Each slot has a turn, which says who may claim it: push n, or pop n
+// once that has happened, and after that push n plus the capacity. To push:
 //
-//  1. Load tail, and see whether the turn of its slot is 2·tail.
+//  1. Load tail, and see whether it is the turn of push number tail.
 //  2. Claim the slot: move tail on with a compare-and-swap.
-//  3. Write the value, then publish turn 2·tail+1.
+//  3. Write the value, then publish the turn of pop number tail.
 //
-// A pop does the same with head and the other turn. Turns are compared by
-// difference, so they hold across the wrap of a uint64. Vyukov's slots count
-// n, n+1, n plus the capacity, which says two things at once in a ring of one
-// slot; doubled, the turns never meet.
+// A pop does the same with head. Turns are compared by difference, so they hold
+// across the wrap of a uint64. Vyukov's turns count n, n+1, n plus the capacity,
+// which says two things at once in a ring of one slot. Here counters and turns go
+// in steps of eight, pop n's turn lies half a step after push n's, and the steps
+// between leave room for two flags in a counter: closed, and in hand, which a
+// Reserve or a Peek sets. A counter with a flag wants a turn that never comes, so
+// whoever meets one finds the ring full or empty, and no push or pop looks for
+// flags.
 //
 // # Cost
 //
-// A push or a pop is one compare-and-swap and one publishing store: a plain MOV
-// on amd64, an STLR on arm64. A burst pays the compare-and-swap once. Under
-// contention, what costs is the line of the counter that all of one side claim
-// from, so bursts are worth more than any other tuning.
+// A push or a pop is one compare-and-swap, one publishing store, a plain MOV on
+// amd64 and an STLR on arm64, and one load that asks whether anybody sleeps. A burst
+// pays the compare-and-swap once. Values lie side by side, as Reserve and Peek need
+// them, and so do the turns.
+//
+// Why the claim is no fetch-and-add, and other ways that were tried, is in
+// docs/rings.md.
 //
 // [1]: D. Vyukov, Bounded MPMC Queue, 1024cores.net.
 package mpmc
@@ -43,14 +49,15 @@ import (
 // Values leave in the order in which their pushes claimed slots; those of one
 // burst stay together.
 //
-// Progress. No call takes a lock, allocates or enters the scheduler, but none
-// is lock-free in the textbook sense: a producer suspended between claiming a
-// slot and publishing it hides the values behind it from every consumer until
-// it runs again. TryPop then reports empty although later values are present.
-// No other producer is delayed until the ring has gone once round. In the same
-// way a consumer suspended between claiming and giving back makes the ring full
-// once it has gone round. A call that loses a race for a claim, which means that
-// another won it, tries again.
+// Progress. What is called Try, Reserve, Commit, Peek and Release takes no lock, as
+// long as nobody sleeps who is to be woken, and never enters the scheduler. But
+// none is lock-free in the textbook sense: a producer suspended between claiming a
+// slot and publishing it hides the values behind it from every consumer until it
+// runs again. TryPop then reports empty although later values are present. No other
+// producer is delayed until the ring has gone once round. In the same way a consumer
+// suspended between claiming and giving back makes the ring full once it has gone
+// round. A call that loses a race for a claim, which means that another won it,
+// tries again. Push, Pop, PushN and PopN wait, and those who wait long sleep.
 //
 // Order. In the terminology of the Go memory model, a push synchronizes before
 // the pop that returns its value, and a pop synchronizes before the push that
@@ -60,13 +67,14 @@ import (
 //
 // Ownership. A slot belongs to whoever claimed it, from the compare-and-swap to
 // the store of the turn that gives it away: A to the consumer, B back to a
-// producer. A popped slot is zeroed before it is given back, so the ring keeps
-// nothing alive.
+// producer. A popped slot of a T with pointers is zeroed before it is given back,
+// so the ring keeps nothing alive.
 //
-// Layout. The two counters and the words that nobody writes are at least
-// cpu.LineSize bytes apart, and the slots as far from foreign memory, whatever
-// the alignment of the Ring. Slots are packed: neighbours share a line, so that
-// a burst moves few of them.
+// Layout. The two counters, the words that nobody writes, those of the sleepers and
+// those of whoever works in place are at least cpu.LineSize bytes apart, and the
+// arrays of turns and values as far from foreign memory, whatever the alignment of
+// the Ring. Both are packed: neighbours share a line, so that a burst moves few of
+// them.
 //
 // A Ring must not be copied. Make one with New.
 type Ring[T any] struct {
