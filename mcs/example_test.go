@@ -1,8 +1,10 @@
 package mcs_test
 
 import (
+	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/ferrule-go/ferrule/mcs"
 )
@@ -41,4 +43,41 @@ func ExampleNode() {
 	right.Release(&rightNode)
 	left.Release(&leftNode)
 	// Output: both are held
+}
+
+// A Mutex needs no node. A wait may end with a context.
+func ExampleMutex() {
+	var m mcs.Mutex
+	m.Lock()
+
+	ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+	defer cancel()
+	fmt.Println(m.LockContext(ctx))
+
+	m.Unlock()
+	fmt.Println(m.TryLock())
+	// Output:
+	// context deadline exceeded
+	// true
+}
+
+// Who gives up keeps its node, and those behind keep their turn.
+func ExampleLock_AcquireContext() {
+	var (
+		lock         mcs.Lock
+		holder, node mcs.Node
+	)
+	lock.Acquire(&holder)
+
+	ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+	defer cancel()
+	fmt.Println(lock.AcquireContext(ctx, &node))
+
+	lock.Release(&holder)
+	lock.Acquire(&node)
+	fmt.Println("acquired with the same node")
+	lock.Release(&node)
+	// Output:
+	// context deadline exceeded
+	// acquired with the same node
 }
