@@ -47,7 +47,7 @@ func (d *debugPool) init(p *Pool) {
 
 // here returns the stack of whoever called into the package.
 func here() (s stack) {
-	runtime.Callers(3, s[:])
+	runtime.Callers(2, s[:])
 	return s
 }
 
@@ -65,14 +65,16 @@ func (s stack) String() string {
 	}
 }
 
-// record returns what is remembered of b, locked.
-func (b *Buf) record() (r *record, unlock func()) {
-	if b.name%chunkLines == 0 {
+// locked calls do with what is remembered of b. A panic in it leaves the pool
+// unlocked.
+func (b *Buf) locked(do func(r *record)) {
+	if b.name.line() == 0 {
 		panic("pktbuf: a Buf that no Pool made")
 	}
 	p := b.Pool()
 	p.mu.Lock()
-	return &p.records[p.index(b.name)], p.mu.Unlock
+	defer p.mu.Unlock()
+	do(&p.records[p.index(b.name)])
 }
 
 // blame panics with what happened to b and where it was got and given back.
@@ -82,20 +84,18 @@ func (b *Buf) blame(r *record, what string) {
 }
 
 func (b *Buf) assertOut() {
-	r, unlock := b.record()
-	defer unlock()
-	if !r.out {
-		b.blame(r, "is used while it is free")
-	}
+	b.locked(func(r *record) {
+		if !r.out {
+			b.blame(r, "is used while it is free")
+		}
+	})
 }
 
 func (b *Buf) assertNoLoop(next *Buf) {
 	for s := next; s != nil; s = s.Next() {
 		for mine := b; mine != nil; mine = mine.Next() {
 			if s == mine {
-				r, unlock := s.record()
-				defer unlock()
-				s.blame(r, "is linked to the packet that it is a part of")
+				s.locked(func(r *record) { s.blame(r, "is linked to the packet that it is a part of") })
 			}
 		}
 	}
@@ -105,37 +105,37 @@ func (b *Buf) assertNoLoop(next *Buf) {
 // to them.
 func assertGot(bufs []*Buf) {
 	for _, b := range bufs {
-		r, unlock := b.record()
-		if r.out {
-			b.blame(r, "is handed out twice")
-		}
-		b.check(r, "while it was free", poison)
-		r.out, r.got = true, here()
-		unlock()
+		at := here()
+		b.locked(func(r *record) {
+			if r.out {
+				b.blame(r, "is handed out twice")
+			}
+			b.check(r, "while it was free", poison)
+			r.out, r.got = true, at
+		})
 	}
 }
 
 // assertOwn wants bufs to be of p.
 func assertOwn(p *Pool, bufs []*Buf) {
 	for _, b := range bufs {
-		if b.Pool() != p {
-			r, unlock := b.record()
-			defer unlock()
-			b.blame(r, fmt.Sprintf("is put to another pool, of %d buffers", p.count))
+		if b.name.line() == 0 || b.Pool() != p {
+			b.locked(func(r *record) { b.blame(r, fmt.Sprintf("is put to another pool, of %d buffers", p.count)) })
 		}
 	}
 }
 
 // assertPut notes that the packets of bufs are given back.
 func assertPut(bufs []*Buf) {
+	at := here()
 	for _, b := range bufs {
 		for s := b; s != nil; s = s.Next() {
-			r, unlock := s.record()
-			if !r.out {
-				s.blame(r, "is given back twice")
-			}
-			r.out, r.put = false, here()
-			unlock()
+			s.locked(func(r *record) {
+				if !r.out {
+					s.blame(r, "is given back twice")
+				}
+				r.out, r.put = false, at
+			})
 		}
 	}
 }
@@ -143,13 +143,13 @@ func assertPut(bufs []*Buf) {
 // assertFree notes that nobody holds the memory of bufs any more.
 func assertFree(bufs []*Buf) {
 	for _, b := range bufs {
-		r, unlock := b.record()
-		b.check(r, "past its ends", cookie)
-		memory := b.memory()
-		for i := range memory {
-			memory[i] = poison
-		}
-		unlock()
+		b.locked(func(r *record) {
+			b.check(r, "past its ends", cookie)
+			memory := b.memory()
+			for i := range memory {
+				memory[i] = poison
+			}
+		})
 	}
 }
 
@@ -158,9 +158,7 @@ func assertUntouched(p *Pool) {
 	for _, c := range p.seat.chunks {
 		for i := range c.bufs {
 			if b := &c.bufs[i]; b.name != 0 {
-				r, unlock := b.record()
-				b.check(r, "while it was free", poison)
-				unlock()
+				b.locked(func(r *record) { b.check(r, "while it was free", poison) })
 			}
 		}
 	}

@@ -132,7 +132,7 @@ func TestDebugOverrun(t *testing.T) {
 		offset := int(b.Bus() - r.Bus[0])
 		r.Bytes[offset+at] = 1
 		message := caught(t, func() { p.PutN([]*pktbuf.Buf{b}) })
-		require.Contains(t, message, fmt.Sprintf("was written to past its ends (0x1 at byte %d)", at))
+		require.Contains(t, message, fmt.Sprintf("was written to past its ends (0x01 at byte %d)", at))
 	}
 }
 
