@@ -10,6 +10,8 @@ type view struct {
 	trial uint32 // how many of them there are between two trials
 	hope  uint32 // how often a look that would gain nothing looks again
 	empty uint32 // looks that gained nothing since the last that did
+	soon  uint32 // times in a row that they were few
+	doubt uint32 // how many of those do not give hope
 }
 
 // How a side keeps its pace.
@@ -29,9 +31,11 @@ const (
 
 	// A side that finds something within few looks after it found nothing will do so
 	// again: what it waits for is on its way. Then looking at every pause tells it
-	// sooner than its caller's wait, which grows.
+	// sooner than its caller's wait, which grows. Not so if the other side has to wait
+	// for this processor: in vain, it takes ever more of such finds to hope again.
 	fewLooks = 6
 	maxHope  = 16
+	maxDoubt = 1023
 )
 
 // look reads the counter again and returns by how much it has moved. Its load
@@ -41,19 +45,31 @@ func (v *view) look(at *counter, capacity int) (gain uint64) {
 		cpu.Pause(v.slip)
 	}
 	now := at.Load() // A, B: acquire
-	for again := v.hope; now == v.seen && again > 0; again-- {
-		cpu.Pause(1)
-		now = at.Load() // A, B: acquire
+	if now == v.seen && v.hope > 0 {
+		now = v.lookAgain(at)
 	}
 	gain = now - v.seen
 	v.seen = now
 	if gain == 0 {
-		v.slip, v.hope = 0, 0
+		v.slip = 0
 		v.empty = min(v.empty+1, fewLooks+1)
 		return 0
 	}
 	v.learn(gain, min(enoughGain, uint64(capacity)/4))
 	return gain
+}
+
+// lookAgain reads the counter until it has moved, as often as there is hope.
+func (v *view) lookAgain(at *counter) (now uint64) {
+	for range v.hope {
+		cpu.Pause(1)
+		if now = at.Load(); now != v.seen { // A, B: acquire
+			v.doubt /= 2
+			return now
+		}
+	}
+	v.hope, v.soon, v.doubt = 0, 0, min(2*v.doubt+1, maxDoubt)
+	return now
 }
 
 // learn chooses how to look the next time, after a look that gained something.
@@ -62,8 +78,12 @@ func (v *view) look(at *counter, capacity int) (gain uint64) {
 // a time nobody can tell whether the other side waits for this one or both run in
 // step, so it is tried now and then.
 func (v *view) learn(gain, enough uint64) {
-	if 0 < v.empty && v.empty <= fewLooks {
-		v.hope = maxHope
+	if v.empty > fewLooks {
+		v.soon = 0
+	} else if v.empty > 0 {
+		if v.soon++; v.soon > v.doubt {
+			v.hope = maxHope
+		}
 	}
 	v.empty = 0
 	switch {

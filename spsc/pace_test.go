@@ -40,6 +40,21 @@ func TestPaceOfOneAtATimeIsLeftAlone(t *testing.T) {
 	require.Less(t, paused, 100_000/40)
 }
 
+// In a ring whose sides take turns on one processor, looking again is in vain, and
+// soon hardly ever tried.
+func TestHopeIsLost(t *testing.T) {
+	var v view
+	var c counter
+	hoped := 0
+	for range 10_000 {
+		v.look(&c, 1024)
+		c.Add(1)
+		v.look(&c, 1024)
+		hoped += int(v.hope) / maxHope
+	}
+	require.Less(t, hoped, 50)
+}
+
 // Who finds something soon after nothing looks more often in one call, until that
 // is in vain once.
 func TestHope(t *testing.T) {
@@ -54,7 +69,8 @@ func TestHope(t *testing.T) {
 		return hopes
 	}
 	require.Equal(t, []int{0, 0, 16, 16}, hopes(0, 0, 1, 1), "soon")
-	require.Equal(t, []int{0, 16, 0, 16}, hopes(0, 1, 0, 1), "given up at once, and taken up")
+	require.Equal(t, []int{0, 16, 0, 0, 0, 16}, hopes(0, 1, 0, 1, 0, 1), "given up at once, and taken up later")
+	require.Equal(t, []int{0, 0, 0, 0}, hopes(0, 1, 0, 1, 0, 1, 0, 1, 0, 1)[6:], "and then later still")
 	require.Equal(t, make([]int, 8), hopes(0, 0, 0, 0, 0, 0, 0, 1), "too late")
 	require.Equal(t, make([]int, 2), hopes(1, 1), "no need")
 }
