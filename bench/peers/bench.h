@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define CAT_(a, b) a##b
 #define CAT(a, b) CAT_(a, b)
@@ -141,9 +142,10 @@ static inline void *bench_join_in(void *arg)
 	return NULL;
 }
 
-// bench_run_for runs work in so many threads, and if stop is not null sets it
-// after so many ns. It returns how long the threads took.
-static inline double bench_run_for(int threads, void (*work)(void *arg, int i), void *arg, double ns, int *stop)
+// bench_run_for runs work in so many threads and returns how long they took. If
+// over is not null, it is called after so many ns with how many there were, while
+// the threads go on, and ends the program.
+static inline double bench_run_for(int threads, void (*work)(void *arg, int i), void *arg, double ns, void (*over)(double took))
 {
 	struct bench_crowd c = { threads, work, arg, 0, 0 };
 	pthread_t *t = (pthread_t *)calloc(threads, sizeof *t);
@@ -156,18 +158,16 @@ static inline double bench_run_for(int threads, void (*work)(void *arg, int i), 
 	}
 	while (__atomic_load_n(&c.ready, __ATOMIC_ACQUIRE) < threads)
 		sched_yield();
-	double start = bench_now(), took = 0;
+	double start = bench_now();
 	__atomic_store_n(&c.start, 1, __ATOMIC_RELEASE);
-	if (stop) {
+	if (over) {
 		struct timespec wait = { (time_t)(ns / 1e9), (long)(ns - 1e9 * (time_t)(ns / 1e9)) };
 		nanosleep(&wait, NULL);
-		__atomic_store_n(stop, 1, __ATOMIC_RELAXED);
-		took = bench_now() - start;
+		over(bench_now() - start);
 	}
 	for (int i = 0; i < threads; i++)
 		pthread_join(t[i], NULL);
-	if (!stop)
-		took = bench_now() - start;
+	double took = bench_now() - start;
 	free(t);
 	free(m);
 	return took;
