@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"runtime"
 	"strconv"
@@ -52,6 +53,11 @@ func machineHere(notBuilt []string) (m machine, err error) {
 func (m machine) stem() string {
 	cpu := strings.Trim(regexp.MustCompile(`[^a-z0-9]+`).ReplaceAllString(strings.ToLower(m.cpu), "-"), "-")
 	return fmt.Sprintf("%s.%s-%dcpu.%s", m.commit, cpu, m.processors, m.date.Format(time.DateOnly))
+}
+
+// file returns the name of the raw file of a group.
+func (m machine) file(g group) string {
+	return filepath.Join(*out, m.stem()+"."+g.name+".txt")
 }
 
 // header is the head of a raw file, in benchstat's form.

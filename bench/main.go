@@ -67,13 +67,16 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	var files []string
 	for _, g := range chosen {
-		file := filepath.Join(*out, m.stem()+"."+g.name+".txt")
-		if err := measure(file, m, g, programs); err != nil {
+		if err := measure(m.file(g), m, g, programs); err != nil {
 			return err
 		}
-		files = append(files, file)
+	}
+	var files []string // with those of groups measured earlier
+	for _, g := range groups {
+		if _, err := os.Stat(m.file(g)); err == nil {
+			files = append(files, m.file(g))
+		}
 	}
 	return writeReport(*out, files)
 }

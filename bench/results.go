@@ -59,12 +59,9 @@ func readResults(file string) (*results, error) {
 		if !slices.Contains(r.cases, name) {
 			r.cases = append(r.cases, name)
 		}
-		away, _ := line.Value(lineUnit)
+		_, away := asWritten(line.Values[len(line.Values)-1]) // the driver puts it there
 		for _, v := range line.Values {
-			value, unit := v.Value, v.Unit
-			if v.OrigUnit != "" {
-				value, unit = v.OrigValue, v.OrigUnit
-			}
+			unit, value := asWritten(v)
 			if unit == lineUnit {
 				continue
 			}
@@ -91,6 +88,14 @@ func readResults(file string) (*results, error) {
 		}
 	}
 	return r, nil
+}
+
+// asWritten undoes what the reader makes of units.
+func asWritten(v benchfmt.Value) (unit string, value float64) {
+	if v.OrigUnit != "" {
+		return v.OrigUnit, v.OrigValue
+	}
+	return v.Unit, v.Value
 }
 
 func ours(impl string) bool { return strings.HasPrefix(impl, "ferrule.") }
