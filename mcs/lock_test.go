@@ -167,7 +167,11 @@ func TestThoseWhoLeftDoNotPileUp(t *testing.T) {
 
 // Whoever sees a place behind its own must find that its owner waits.
 func TestPlaceIsReadyWhenLinked(t *testing.T) {
-	returns(t, func() { require.True(t, mcs.LinkedReady(400_000)) })
+	times := 400_000
+	if testing.Short() {
+		times = 10_000
+	}
+	returns(t, func() { require.True(t, mcs.LinkedReady(times)) })
 }
 
 // Who ends a wait must not miss that its owner has just parked.

@@ -153,29 +153,6 @@ func TestMutexIsTwoWords(t *testing.T) {
 	}
 }
 
-func TestMutexDoesNotAllocate(t *testing.T) {
-	if lockdebug.On {
-		return // it keeps stacks
-	}
-	var m mcs.Mutex
-	wait, waited := make(chan struct{}), make(chan struct{})
-	go func() {
-		for range wait {
-			m.Lock()
-			m.Unlock()
-			waited <- struct{}{}
-		}
-	}()
-	require.Zero(t, testing.AllocsPerRun(100, func() {
-		m.Lock()
-		wait <- struct{}{}
-		until(m.Parked)
-		m.Unlock()
-		<-waited
-	}))
-	close(wait)
-}
-
 // In a bubble time passes when everybody waits, and who waits for a lock with a
 // context does.
 func TestLockContextWaitsInABubble(t *testing.T) {
