@@ -291,17 +291,17 @@ func TestTorture(t *testing.T) {
 }
 
 func torment(t *testing.T) {
-	length := time.Second
+	length, rounds := time.Second, 200
 	if testing.Short() {
-		length = 0
+		length, rounds = 0, 40
 	}
 	end := time.Now().Add(length)
 	x := &torture{readers: slices.Concat(readers, readers), periods: periods, useWords: true}
-	d := rcu.NewAt(^uint64(0) - 50*rcu.Step) // the numbers wrap soon
+	d := rcu.NewAt(^uint64(0) - 20*rcu.Step) // the numbers wrap soon
 	lost := make(chan int)
 	go func() { lost <- x.flood(d) }()
 	x.run(d, func(round int) bool {
-		return round >= 200 && time.Now().After(end) && x.seen[1].Load() > 0
+		return round >= rounds && time.Now().After(end) && x.seen[1].Load() > 0
 	})
 	require.Zero(t, <-lost, "callbacks that did not come")
 	d.Close()
