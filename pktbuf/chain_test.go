@@ -332,7 +332,7 @@ func TestClonesUnderStress(t *testing.T) {
 	}
 	p := newPool(t, count, 64)
 	pass := make(chan *pktbuf.Buf, 32)
-	var last atomic.Int64 // how often a clone outlived what it was made of
+	var last atomic.Int64 // how often memory was one owner's alone, and was written to
 	var wg sync.WaitGroup
 	for w := range workers {
 		wg.Go(func() {
@@ -354,6 +354,9 @@ func TestClonesUnderStress(t *testing.T) {
 					}
 				}
 				for _, b := range mine {
+					if random.IntN(3) == 0 {
+						continue
+					}
 					if twin, ok := c.Clone(b); ok {
 						select {
 						case pass <- twin:
