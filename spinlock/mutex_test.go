@@ -68,6 +68,6 @@ func TestSizes(t *testing.T) {
 	require.EqualValues(t, 16, unsafe.Sizeof(spinlock.SeqLock{}))
 	require.EqualValues(t, 16+8+8, unsafe.Sizeof(spinlock.Seq[int32]{}))
 	if cpu.LineSize == 128 {
-		require.InDelta(t, 1400, unsafe.Sizeof(spinlock.RWMutex{}), 50)
+		require.InDelta(t, 1400, int(unsafe.Sizeof(spinlock.RWMutex{})), 50)
 	}
 }

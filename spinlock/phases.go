@@ -111,7 +111,9 @@ func (p *phases) tryWrite(inside func() int64) bool {
 	if !p.turn.tryLock() {
 		return false
 	}
-	if inside() == 0 {
+	// The phase is even, and who is registered in it is inside, or has left and
+	// is missing from the counts.
+	if inside()+int64(p.state.Load()%nextPhase) == 0 {
 		p.change()
 		if inside() == 0 {
 			return true

@@ -62,3 +62,32 @@ func TestReaderLeavesFromAnotherStack(t *testing.T) {
 	}
 	require.True(t, l.TryLock())
 }
+
+// A reader that came while a writer was about may be counted in one place and have
+// left in another.
+func TestTryLockAfterAReaderThatWaited(t *testing.T) {
+	var l spinlock.RWMutex
+	for range 100 {
+		l.Lock()
+		line := l.Line()
+		done := make(chan struct{})
+		go func() {
+			l.RLock()
+			l.RUnlock()
+			close(done)
+		}()
+		for b := (spinlock.Backoff{}); l.Line() == line; {
+			b.Wait()
+		}
+		l.Unlock()
+		<-done
+		require.True(t, l.TryLock())
+		l.Unlock()
+
+		require.True(t, l.Register()) // as one that finds the writer gone
+		require.False(t, l.TryLock())
+		l.RUnlock()
+		require.True(t, l.TryLock())
+		l.Unlock()
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"github.com/ferrule-go/ferrule/internal/cpu"
+	"github.com/ferrule-go/ferrule/internal/lockdebug"
 )
 
 // A SeqLock lets readers read without writing anything, while writers keep each
@@ -94,6 +95,9 @@ func (l *SeqLock) begin() { cpu.Publish(&l.seq, l.seq.Load()+1) } // E: release
 func (l *SeqLock) Unlock() {
 	seq := l.seq.Load()
 	if seq%2 == 0 {
+		if lockdebug.On {
+			l.writers.debug.Unlock("spinlock.SeqLock.Unlock")
+		}
 		panic("spinlock: Unlock of unlocked SeqLock")
 	}
 	cpu.Publish(&l.seq, seq+1) // F: release

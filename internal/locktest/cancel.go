@@ -17,7 +17,7 @@ func cancel(t *testing.T, newLock func() (newHandle func() Canceller)) {
 	crowds(t, "CancelStorm", func(t *testing.T, goroutines int) {
 		cancelled += cancelStorm(t, newLock(), goroutines)
 	})
-	if cancelled == 0 {
+	if cancelled == 0 && !testing.Short() {
 		t.Error("no wait was cancelled in any crowd")
 	}
 }

@@ -47,7 +47,7 @@ func RW(t *testing.T, newLock func() (newHandle func() RWHandle, tail func() any
 		crowds(t, "CancelReadersStorm", func(t *testing.T, goroutines int) {
 			cancelled += cancelReadersStorm(t, without(), goroutines)
 		})
-		if cancelled == 0 {
+		if cancelled == 0 && !testing.Short() {
 			t.Error("no wait was cancelled in any crowd")
 		}
 	}
