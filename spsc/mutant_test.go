@@ -56,5 +56,13 @@ func (c *counter) publish(n uint64) { c.n = n }
 			Old: "	r.prod.claim.publish(tail)\n	r.poppers.wake()\n}", New: "	r.poppers.wake()\n}"},
 		{Name: "no claim", File: "inplace.go", Caught: "TestWaiting/CloseBetweenReserveAndCommit",
 			Old: "	r.prod.claim.publish(tail + 1)\n", New: ""},
+		{Name: "lossy uses a buffer twice", File: "lossy.go", Caught: "TestLossyModel",
+			Old: "			l.cons.spare = buffer\n", New: ""},
+		{Name: "lossy forgets what it lost", File: "lossy.go", Caught: "TestLossyModel",
+			Old: "l.prod.lost.publish(l.prod.lost.Load() + 1)", New: ""},
+		{Name: "bytes without a mark where it begins anew", File: "bytes.go", Caught: "TestBytesModel",
+			Old: "b.setHeader(tail, skipped)", New: "_ = tail"},
+		{Name: "bytes full too late", File: "bytes.go", Caught: "TestBytesModel",
+			Old: "		if end-b.prod.head > uint64(len(b.data)) {\n			return", New: "		if end-b.prod.head > uint64(len(b.data))+8 {\n			return"},
 	})
 }

@@ -60,7 +60,8 @@ import (
 // the pop that returns its value, and a pop synchronizes before the push that
 // next uses its slot. A call that finds the ring full or empty orders nothing,
 // and no call is a fence: what follows a push may be done before the consumer
-// can see the value. Close synchronizes before a return of ErrClosed.
+// can see the value. Close synchronizes before a return of ErrClosed. A burst looks
+// first and moves its counter later: what the other side does meanwhile it may miss.
 //
 // Ownership. The consumer owns slots [head, tail), the producer the rest. A
 // slot changes hands at the store of the counter that moves past it: A to the

@@ -87,8 +87,9 @@ func (r *Ring[T]) popSoon(ctx context.Context, vs []T) (n int, err error) {
 
 // Close lets no push begin any more: to the producer the ring is full from now on,
 // and it is woken. What was pushed before can still be popped, and what Reserve
-// returned can still be committed. Anyone may close. A Close of a closed ring does
-// nothing.
+// returned can still be committed. A push that is under way while another goroutine
+// closes may take effect after Close has returned: who waits in Pop waits for it, too,
+// and gets it before ErrClosed. Anyone may close. A Close of a closed ring does nothing.
 func (r *Ring[T]) Close() {
 	r.limit.Store(0) // C
 	// Either a push found the limit, or its claim is visible now (cpu.Membarrier).

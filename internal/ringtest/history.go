@@ -25,6 +25,13 @@ type Recording struct {
 	// finding less than there is, is then wrong only if no such call was under way.
 	Hides bool
 
+	// Late says that a push that overlaps Close may take effect after it, or not.
+	Late bool
+
+	// Short says that a burst that overlaps a call of the other side may be shorter
+	// than what there is, but not empty: it looks first and moves its counter later.
+	Short bool
+
 	Closed error // the ring's ErrClosed
 }
 
@@ -67,6 +74,8 @@ type request struct {
 	vs      string // values pushed, a byte each
 	limit   int    // how many were asked for
 	excused bool   // for having found less than there is
+	late    bool   // may take effect after Close
+	short   bool   // may have found less than there is, but not nothing
 }
 
 type result struct {
@@ -116,8 +125,11 @@ func (h *history) record(random *rand.Rand) []porcupine.Operation {
 	h.ring.Close()
 	h.add(workers, request{kind: "Close"}, result{}, begin)
 	all.Wait()
-	if h.Hides {
+	if h.Hides || h.Short {
 		h.excuse()
+	}
+	if h.Late {
+		h.admit()
 	}
 	return h.ops
 }
@@ -130,15 +142,27 @@ func (h *history) add(client int, c request, r result, begin int64) {
 }
 
 // excuse marks the calls that overlap one of the other side, or one of their own
-// that has the ring in hand.
+// that has the ring in hand: as excused if that hides something, as short if not.
 func (h *history) excuse() {
 	for i, op := range h.ops {
 		c := op.Input.(request)
 		for j, other := range h.ops {
 			kind := other.Input.(request).kind
 			hides := isPush(other) != isPush(op) || kind == "Reserve" || kind == "Peek"
-			c.excused = c.excused || i != j && hides && other.Call < op.Return && op.Call < other.Return
+			hides = hides && i != j && other.Call < op.Return && op.Call < other.Return
+			c.excused = c.excused || h.Hides && hides
+			c.short = c.short || h.Short && hides
 		}
+		h.ops[i].Input = c
+	}
+}
+
+// admit marks the pushes that overlap Close.
+func (h *history) admit() {
+	end := slices.IndexFunc(h.ops, func(op porcupine.Operation) bool { return op.Input.(request).kind == "Close" })
+	for i, op := range h.ops {
+		c := op.Input.(request)
+		c.late = isPush(op) && op.Call < h.ops[end].Return && h.ops[end].Call < op.Return
 		h.ops[i].Input = c
 	}
 }
@@ -272,7 +296,7 @@ func queueModel(capacity int) porcupine.Model {
 			return true, q
 		case slices.Contains(pushKinds, c.kind):
 			room := capacity - len([]rune(q.held))
-			if q.closed {
+			if q.closed && (!c.late || r.n == 0) {
 				room = 0
 			}
 			vs := []rune(c.vs)
@@ -301,7 +325,7 @@ func (c request) explains(r result, available int) bool {
 	switch {
 	case r.n > available:
 		return false
-	case r.n == c.limit || c.excused:
+	case r.n == c.limit || c.excused || c.short && r.n > 0:
 		return true
 	}
 	switch c.kind {

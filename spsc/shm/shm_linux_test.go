@@ -201,6 +201,7 @@ func TestWhatCannotBe(t *testing.T) {
 		"record longer than anything": {tail: 64, header: 1 << 40},
 		"length that overflows":       {tail: 64, header: ^uint64(0) >> 1},
 		"nothing after what is left":  {tail: 64, header: skip},
+		"mark past what is held":      {tail: 56, header: skip},
 		"flag and length":             {tail: 64, header: skip | 5},
 	} {
 		t.Run(name, func(t *testing.T) {
