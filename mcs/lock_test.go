@@ -171,7 +171,7 @@ func TestPlaceIsReadyWhenLinked(t *testing.T) {
 	if testing.Short() {
 		times = 10_000
 	}
-	returns(t, func() { require.True(t, mcs.LinkedReady(times)) })
+	require.True(t, mcs.LinkedReady(times))
 }
 
 // Who ends a wait must not miss that its owner has just parked.

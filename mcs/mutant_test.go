@@ -23,6 +23,8 @@ func TestMutants(t *testing.T) {
 			Old: "		p.next.Store(nil) // or it would keep next alive\n", New: ""},
 		{Name: "overtaken for ever", File: "mutex.go", Caught: "TestFirstInLineIsOvertakenSoOften",
 			Old: "(s&overtaken != overtaken || s&editing != 0)", New: "(s >= 0)"},
+		{Name: "awake, and gone", File: "mutex.go", Caught: "TestWhoLeavesAwakeWakesTheNext",
+			Old: "		clear = awake | overtaken\n", New: "		clear = overtaken\n"},
 		{Name: "pending at the end of the line", File: "mutex.go", Caught: "TestPendingStandsInFront",
 			Old: "				m.first = w\n				was |= awake", New: "				was |= awake"},
 	})
