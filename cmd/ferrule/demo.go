@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/binary"
 	"fmt"
 	"slices"
@@ -92,10 +91,10 @@ func (d *demo) quiesce() {
 }
 
 func (d *demo) onTheWay() bool {
-	return slices.ContainsFunc(d.streams[:], func(s *stream) bool { return s.sent.load() != s.arrived.load() })
+	return slices.ContainsFunc(d.streams[:], func(s *stream) bool { return s.sent.load() != s.received.load() })
 }
 
-func (d *demo) arrived() uint64 { return d.streams[0].arrived.load() + d.streams[1].arrived.load() }
+func (d *demo) arrived() uint64 { return d.streams[0].received.load() + d.streams[1].received.load() }
 
 // end stops the cards and sums up the traffic.
 func (d *demo) end() trafficReport {
@@ -108,44 +107,36 @@ func (d *demo) end() trafficReport {
 	return r
 }
 
+// demoFlows is how many flows a stream has: enough for each queue to get its
+// share.
+const demoFlows = 64
+
 // A stream is frames from one station to another, told apart by their number.
 // It belongs to one goroutine, but for the counters.
 type stream struct {
-	frame   []byte // as it is sent, but for the number
+	probes  *probes
+	frame   []byte // the one that is sent next
 	window  uint64 // frames on their way at most
 	batch   int    // frames that fit in the card's packet buffer together
 	sent    counter
-	arrived counter // distinct and undamaged
-
-	next                           uint64                  // the number after the highest that arrived
-	seen                           [remembered / 64]uint64 // one bit each for the numbers below next
-	duplicated, reordered, damaged uint64
+	damaged uint64
+	*tracker
 }
-
-const (
-	numberAt  = 14 // behind the Ethernet header
-	numberEnd = numberAt + 8
-
-	// remembered is for how many numbers a stream knows whether they have
-	// arrived: more than are ever on their way.
-	remembered = 1 << 16
-
-	// localExperimental is the EtherType for protocols that stay at home
-	// (IEEE 802, 9.2.3).
-	localExperimental = 0x88B5
-)
 
 func newStream(from, to nicring.MAC, size, window int) *stream {
 	s := &stream{
-		frame:  ethernet(make([]byte, size), from, to),
+		probes: newProbes(benchmarkRoute(from, to), demoFlows, []int{size}, uint16(from[5])),
+		frame:  make([]byte, size),
 		window: uint64(window),
 		batch:  min(32, 16<<10/(size+4)),
 	}
-	for i := numberEnd; i < size; i++ {
-		s.frame[i] = byte(i)
-	}
+	s.tracker = newTracker(demoFlows, &s.sent)
 	return s
 }
+
+// localExperimental is the EtherType for protocols that stay at home (IEEE 802,
+// 9.2.3).
+const localExperimental = 0x88B5
 
 // ethernet puts an Ethernet header in front of a frame.
 func ethernet(frame []byte, from, to nicring.MAC) []byte {
@@ -159,47 +150,21 @@ func ethernet(frame []byte, from, to nicring.MAC) []byte {
 // how many.
 func (s *stream) feed(card *nictest.Card) int {
 	sent := s.sent.load()
-	n := min(s.batch, int(s.window-(sent-s.next)))
+	n := min(s.batch, int(s.window-(sent-s.settled.load())))
 	for i := range n {
-		binary.BigEndian.PutUint64(s.frame[numberAt:], sent+uint64(i))
+		s.probes.write(s.frame, sent+uint64(i))
+		s.sent.add(1) // before it can come out
 		card.Deliver(s.frame)
 	}
-	s.sent.add(uint64(n))
 	return n
 }
 
 // check looks at a frame that has come out.
 func (s *stream) check(frame []byte) {
-	number, ok := s.number(frame)
-	if !ok {
+	number, _, _ := s.probes.read(frame)
+	if !s.probes.untouched(frame) || !s.note(number) {
 		s.damaged++
-		return
 	}
-	for ; s.next <= number; s.next++ {
-		s.seen[s.next%remembered/64] &^= 1 << (s.next % 64)
-	}
-	word, bit := &s.seen[number%remembered/64], uint64(1)<<(number%64)
-	switch {
-	case *word&bit != 0:
-		s.duplicated++
-		return
-	case number != s.next-1:
-		s.reordered++
-	}
-	*word |= bit
-	s.arrived.add(1)
-}
-
-// number returns the number of a frame; false means that it is not as it was
-// sent.
-func (s *stream) number(frame []byte) (uint64, bool) {
-	if len(frame) != len(s.frame) ||
-		!bytes.Equal(frame[:numberAt], s.frame[:numberAt]) ||
-		!bytes.Equal(frame[numberEnd:], s.frame[numberEnd:]) {
-		return 0, false
-	}
-	number := binary.BigEndian.Uint64(frame[numberAt:])
-	return number, number < s.sent.load() && number+remembered >= s.next
 }
 
 // A trafficReport is what became of the frames of the built-in source.
@@ -212,10 +177,7 @@ type trafficReport struct {
 	Damaged    uint64 `json:"damaged"`
 }
 
-func (s *stream) report() trafficReport {
-	sent, arrived := s.sent.load(), s.arrived.load()
-	return trafficReport{sent, arrived, sent - arrived, s.duplicated, s.reordered, s.damaged}
-}
+func (s *stream) report() trafficReport { return s.tracker.report(s.damaged) }
 
 func (r *trafficReport) add(s trafficReport) {
 	r.Sent += s.Sent

@@ -89,7 +89,7 @@ func TestAllComesThrough(t *testing.T) {
 			ctx, stop := context.WithTimeout(t.Context(), patience)
 			defer stop()
 			go func() {
-				for ctx.Err() == nil && (d.streams[0].arrived.load() < frames || d.streams[1].arrived.load() < frames) {
+				for ctx.Err() == nil && (d.streams[0].received.load() < frames || d.streams[1].received.load() < frames) {
 					time.Sleep(time.Millisecond)
 				}
 				stop()
