@@ -26,7 +26,7 @@ var groups = []group{
 	{"rcu", []string{"Synchronize/readers=2", "Call/readers=0"}},
 	{"lookup", each("Lookup/readers=%d/entries=65536", 1, 2)},
 	{"pool", append(each("Pool/goroutines=1/batch=%d", 32, 1, 8), each("Pool/goroutines=2/batch=%d", 32)...)},
-	{"packet", each("Packet/ring=1024/size=64/burst=%d", 32, 1, 2, 4, 8, 16, 64, 128, 256)},
+	{"packet", each("Packet/ring=1024/size=64/burst=%d", 32, 1, 2, 4, 8, 64, 256)},
 }
 
 // each returns a case for each value of a parameter.
