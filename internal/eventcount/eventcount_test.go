@@ -168,9 +168,7 @@ func processors(t *testing.T, trial func(t *testing.T)) {
 }
 
 // Two take turns, and each sleeps until the other has had its own: a wake-up lost
-// is the end of it. The store that hands over is the relaxed one, and stands in the
-// store buffer behind others that miss; the pauses let the notifier's load and the
-// waiter's announcement meet.
+// is the end of it.
 func TestNoWakeUpLostInTurns(t *testing.T) {
 	turns := uint64(20_000)
 	if testing.Short() {
@@ -179,10 +177,6 @@ func TestNoWakeUpLostInTurns(t *testing.T) {
 	processors(t, func(t *testing.T) {
 		var turn atomic.Uint64
 		var events [2]Event
-		var far [32]struct {
-			atomic.Uint64
-			_ cpu.Pad
-		}
 		var both sync.WaitGroup
 		for me := range uint64(2) {
 			both.Go(func() {
@@ -195,10 +189,6 @@ func TestNoWakeUpLostInTurns(t *testing.T) {
 						}
 						_ = w.Wait(context.Background())
 					}
-					cpu.Pause(uint32(n/2) % 64)
-					for i := range far {
-						cpu.Publish(&far[i].Uint64, n)
-					}
 					cpu.Publish(&turn, n+1)
 					events[1-me].Notify(1)
 				}
@@ -206,6 +196,62 @@ func TestNoWakeUpLostInTurns(t *testing.T) {
 		}
 		done(t, &both)
 	})
+}
+
+// A notifier's store waits in the store buffer behind others that miss, while its
+// load of who waits is done. A waiter who announces itself just then is not seen,
+// so its last look has to see the store. In each round one publishes, one prepares,
+// and the pause before is another.
+func TestNotifierLooksEarly(t *testing.T) {
+	rounds := uint64(80_000)
+	if testing.Short() {
+		rounds /= 10
+	}
+	var e Event
+	var begun, condition, over atomic.Uint64
+	var far [40]struct { // lines that are in the waiter's cache
+		atomic.Uint64
+		_ cpu.Pad
+	}
+	write := func(n uint64) {
+		for i := range far {
+			cpu.Publish(&far[i].Uint64, n)
+		}
+	}
+	until := func(word *atomic.Uint64, n uint64) {
+		for i := 0; word.Load() != n; i++ {
+			if i > 1000 {
+				runtime.Gosched()
+			}
+		}
+	}
+	var both sync.WaitGroup
+	both.Go(func() {
+		for n := uint64(1); n <= rounds; n++ {
+			until(&begun, n)
+			write(n)
+			cpu.Publish(&condition, n)
+			e.Notify(1)
+			over.Store(n)
+		}
+	})
+	lost := uint64(0)
+	both.Go(func() {
+		for n := uint64(1); n <= rounds; n++ {
+			write(n)
+			begun.Store(n)
+			cpu.Pause(uint32(n % 40))
+			w := e.Prepare()
+			saw := condition.Load() == n
+			until(&over, n)
+			if !saw && !notified(w) {
+				lost++
+			}
+			w.Cancel()
+		}
+	})
+	done(t, &both)
+	require.Zero(t, lost, "of %d rounds", rounds)
 }
 
 // Tokens are put one at a time, each with one notification; takers come, give up

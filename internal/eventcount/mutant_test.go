@@ -12,7 +12,7 @@ func TestMutantsAreCaught(t *testing.T) {
 		{Name: "announcement without a fence", File: file,
 			Old:    "\te.mu.Unlock()\n\tfence()\n\treturn w\n",
 			New:    "\te.mu.Unlock()\n\treturn w\n",
-			Caught: "TestNoWakeUpLostInTurns"},
+			Caught: "TestNotifierLooksEarly"},
 		{Name: "no announcement", File: file,
 			Old:    "\te.last = w\n\te.waiting.Add(1) // B\n",
 			New:    "\te.last = w\n",
