@@ -20,7 +20,7 @@ type results struct {
 	impls  []string // in the order of the file, ours first
 	cases  []string // in the order of the file
 	units  map[string][]string
-	lines  map[figure][]float64 // how long a line took, for each value
+	lines  map[figure][]float64 // how long a line took, for each value; zero if none travels
 	values map[figure][]float64 // one for each round
 }
 
@@ -60,6 +60,9 @@ func readResults(file string) (*results, error) {
 			r.cases = append(r.cases, name)
 		}
 		_, away := asWritten(line.Values[len(line.Values)-1]) // the driver puts it there
+		if !crosses(name) {
+			away = 0
+		}
 		for _, v := range line.Values {
 			unit, value := asWritten(v)
 			if unit == lineUnit {
@@ -139,11 +142,15 @@ func spreadOf(values []float64) spread {
 
 // apart returns the results once for each distance between the processors: near
 // are those for which a line took at most twice the least time, far the others.
-// The nearer come first.
+// The nearer come first, with those for which it does not matter.
 func (r *results) apart() (views []*results) {
 	least := math.Inf(1)
 	for _, lines := range r.lines {
-		least = min(least, slices.Min(lines))
+		for _, line := range lines {
+			if line > 0 {
+				least = min(least, line)
+			}
+		}
 	}
 	for _, far := range []bool{false, true} {
 		view := *r
@@ -175,9 +182,25 @@ func (r *results) size() (n int) {
 func (r *results) distance() spread {
 	var all []float64
 	for _, lines := range r.lines {
-		all = append(all, lines...)
+		for _, line := range lines {
+			if line > 0 {
+				all = append(all, line)
+			}
+		}
+	}
+	if len(all) == 0 {
+		return spread{}
 	}
 	return spreadOf(all)
+}
+
+// crosses says whether anything goes from one processor to another in a case.
+func crosses(name string) bool {
+	parties := parameter(name, "producers") + parameter(name, "consumers")
+	for _, key := range []string{"contenders", "readers", "goroutines"} {
+		parties = max(parties, parameter(name, key))
+	}
+	return parties > 1 || strings.HasPrefix(name, "RoundTrip/")
 }
 
 // ratio divides the first value of one by the first of another, and so on.
