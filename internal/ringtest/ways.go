@@ -18,6 +18,7 @@ type Way struct {
 	unasked   bool
 }
 
+// String returns the name of the way, which names the subtests.
 func (w Way) String() string {
 	if w.push == nil {
 		return "try"
