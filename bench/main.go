@@ -67,6 +67,9 @@ func run() error {
 	if err != nil {
 		return err
 	}
+	if err := os.MkdirAll(*out, 0o755); err != nil {
+		return err
+	}
 	for _, g := range chosen {
 		if err := measure(m.file(g), m, g, programs); err != nil {
 			return err
