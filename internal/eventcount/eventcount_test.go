@@ -26,14 +26,22 @@ func eventually(t *testing.T, what string, holds func() bool) {
 	}
 }
 
-func done(t *testing.T, all *sync.WaitGroup) {
+// done waits for all, and gives up once nothing has moved for long.
+func done(t *testing.T, all *sync.WaitGroup, moved func() uint64) {
 	t.Helper()
 	ended := make(chan struct{})
 	go func() { all.Wait(); close(ended) }()
-	select {
-	case <-ended:
-	case <-time.After(patience):
-		t.Fatal("somebody waits for ever")
+	for before := moved() - 1; ; {
+		select {
+		case <-ended:
+			return
+		case <-time.After(patience):
+		}
+		now := moved()
+		if now == before {
+			t.Fatal("somebody waits for ever")
+		}
+		before = now
 	}
 }
 
@@ -194,7 +202,7 @@ func TestNoWakeUpLostInTurns(t *testing.T) {
 				}
 			})
 		}
-		done(t, &both)
+		done(t, &both, turn.Load)
 	})
 }
 
@@ -250,7 +258,7 @@ func TestNotifierLooksEarly(t *testing.T) {
 			w.Cancel()
 		}
 	})
-	done(t, &both)
+	done(t, &both, over.Load)
 	require.Zero(t, lost, "of %d rounds", rounds)
 }
 
@@ -305,7 +313,7 @@ func TestCancelRacesNotify(t *testing.T) {
 				e.Notify(1)
 			}
 		})
-		done(t, &all)
+		done(t, &all, func() uint64 { return uint64(left.Load()) })
 		require.Zero(t, held.Load())
 		require.False(t, e.Waited())
 	})
@@ -342,7 +350,7 @@ func TestWatchMissesNothing(t *testing.T) {
 				seen.Store(n)
 			}
 		})
-		done(t, &both)
+		done(t, &both, made.Load)
 	})
 }
 
@@ -369,5 +377,5 @@ func TestWaiterIsParked(t *testing.T) {
 	require.Equal(t, waiters, e.Sleepers())
 	open.Store(true)
 	e.NotifyAll()
-	done(t, &all)
+	done(t, &all, func() uint64 { return uint64(e.Sleepers()) })
 }
