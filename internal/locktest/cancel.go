@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -13,6 +14,7 @@ import (
 func cancel(t *testing.T, newLock func() (newHandle func() Canceller)) {
 	t.Run("Cancel", func(t *testing.T) { cancelOne(t, newLock()) })
 	t.Run("Deadline", func(t *testing.T) { deadline(t, newLock()) })
+	t.Run("HandOverMeetsCancel", func(t *testing.T) { handOverMeetsCancel(t, newLock()) })
 	cancelled := int64(0)
 	crowds(t, "CancelStorm", func(t *testing.T, goroutines int) {
 		cancelled += cancelStorm(t, newLock(), goroutines)
@@ -90,6 +92,34 @@ func deadline(t *testing.T, newHandle func() Canceller) {
 	holder.Unlock()
 	if !newHandle().TryLock() {
 		t.Error("the lock is not free after those who gave up")
+	}
+}
+
+// handOverMeetsCancel gives the lock back and cancels the one who waits for it
+// before that one runs, with one processor: it finds both, and whichever it goes
+// by, somebody else must be able to get in.
+func handOverMeetsCancel(t *testing.T, newHandle func() Canceller) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	holder := newHandle()
+	for range 30 { // who chooses between the two by chance has chosen both by then
+		var all sync.WaitGroup
+		ctx, cancel := context.WithCancel(t.Context())
+		holder.Lock()
+		for _, wait := range []func(h Canceller) error{
+			func(h Canceller) error { return h.LockContext(ctx) },
+			func(h Canceller) error { h.Lock(); return nil },
+		} {
+			h := newHandle()
+			all.Go(func() {
+				if wait(h) == nil {
+					h.Unlock()
+				}
+			})
+			yield(20)
+		}
+		holder.Unlock()
+		cancel()
+		finish(t, "cancelled as the lock came", &all)
 	}
 }
 
