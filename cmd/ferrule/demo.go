@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -20,8 +19,7 @@ type demo struct {
 	cards   [2]*nictest.Card
 	streams [2]*stream // streams[i] goes in at card i and comes out at card 1-i
 	feeding atomic.Bool
-	ended   atomic.Bool
-	running sync.WaitGroup
+	motor   motor
 }
 
 // demoCard makes card 0 or 1 of a demo.
@@ -55,26 +53,18 @@ func demoMAC(i int) nicring.MAC { return nicring.MAC{0: 0x02, 5: byte(i + 1)} }
 // start has the cards work. Traffic begins when the links are up.
 func (d *demo) start() {
 	d.feeding.Store(true)
-	d.running.Go(d.run)
+	d.motor.start(d.turn)
 }
 
-// run does the cards' work and that of the stations behind them.
-func (d *demo) run() {
-	var idle spinlock.Backoff
-	for !d.ended.Load() {
-		moved := 0
-		for i, c := range d.cards {
-			if d.feeding.Load() {
-				moved += d.streams[i].feed(c)
-			}
-			moved += c.Step()
+// turn does some of the cards' work and of that of the stations behind them.
+func (d *demo) turn() (moved int) {
+	for i, c := range d.cards {
+		if d.feeding.Load() {
+			moved += d.streams[i].feed(c)
 		}
-		if moved == 0 {
-			idle.Wait()
-		} else {
-			idle.Reset()
-		}
+		moved += c.Step()
 	}
+	return moved
 }
 
 // quiesce ends the traffic and waits for what is on its way, as long as
@@ -98,8 +88,7 @@ func (d *demo) arrived() uint64 { return d.streams[0].received.load() + d.stream
 
 // end stops the cards and sums up the traffic.
 func (d *demo) end() trafficReport {
-	d.ended.Store(true)
-	d.running.Wait()
+	d.motor.stop()
 	var r trafficReport
 	for _, s := range d.streams {
 		r.add(s.report())

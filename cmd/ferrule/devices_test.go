@@ -58,7 +58,7 @@ func TestNoDevices(t *testing.T) {
 }
 
 func TestOnlyCardsWithADriverAreForwarded(t *testing.T) {
-	require.NoError(t, checkDriver(someDevices[0]))
-	require.EqualError(t, checkDriver(someDevices[1]),
+	require.NoError(t, checkDriver("forward", someDevices[0]))
+	require.EqualError(t, checkDriver("forward", someDevices[1]),
 		"forward: 0000:04:00.0 is a 15b3:1234: there is no driver for it here, only for 8086:10d3 (Intel 82574L)")
 }

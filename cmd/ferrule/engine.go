@@ -36,7 +36,7 @@ const (
 // receives and one that sends, and a ring between them.
 //
 // Call newEngine; open the ports with rxCache and txCache; then join, inject if
-// wanted, start, stop; close the ports; flush.
+// wanted, start, stop; close the ports; flush the caches.
 type engine struct {
 	burst   int
 	workers []*worker
@@ -294,12 +294,13 @@ func (l *lane) settle() {
 	}
 }
 
-// flush gives what the workers have in stock back to the pool. It comes after
-// the ports are closed, which put their buffers into the caches.
-func (e *engine) flush() {
+// caches returns those of the workers, to be flushed after the ports are closed,
+// which put their buffers there.
+func (e *engine) caches() (all []*pktbuf.Cache) {
 	for _, w := range e.workers {
-		w.cache.Flush()
+		all = append(all, w.cache)
 	}
+	return all
 }
 
 // A flow is what went through a lane: received + injected = sent + dropped, but

@@ -42,7 +42,7 @@ func cards(t *testing.T, mem *nictest.Memory, opts nictest.Options) (c [2]*nicte
 
 // asRig makes a rig of two cards.
 func asRig(mem *nictest.Memory, c [2]*nictest.Card, d *demo) *rig {
-	return &rig{cards: [2]e1000e.Card{c[0], c[1]}, region: mem.Region(), demo: d}
+	return &rig{cards: []e1000e.Card{c[0], c[1]}, region: mem.Region(), demo: d}
 }
 
 // until waits for a condition.
@@ -137,7 +137,7 @@ func newBench(t *testing.T, o *forwardOptions) *bench {
 
 // close fails if a buffer is lost.
 func (b *bench) close(t *testing.T) {
-	require.NoError(t, closeAll(b.ports[:], b.engine, b.pool))
+	require.NoError(t, closePorts(b.ports[:], b.caches(), b.pool))
 }
 
 // deliver has n frames arrive at card i, slowly enough for none to be missed.

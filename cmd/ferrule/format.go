@@ -19,6 +19,11 @@ func scaled(v float64, unit string) string {
 		v /= 1000
 		prefix = next
 	}
+	return digits3(v) + " " + prefix + unit
+}
+
+// digits3 gives a v below 1000 with three digits.
+func digits3(v float64) string {
 	digits := 2
 	if v >= 9.995 {
 		digits = 1
@@ -26,7 +31,7 @@ func scaled(v float64, unit string) string {
 	if v >= 99.95 || v == 0 {
 		digits = 0
 	}
-	return strconv.FormatFloat(v, 'f', digits, 64) + " " + prefix + unit
+	return strconv.FormatFloat(v, 'f', digits, 64)
 }
 
 // grouped gives n in groups of three digits, as 18,234,112.

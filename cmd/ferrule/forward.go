@@ -4,18 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math/bits"
 	"os"
-	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/ferrule-go/ferrule/internal/cpu"
 	"github.com/ferrule-go/ferrule/nicring"
 	"github.com/ferrule-go/ferrule/nicring/e1000e"
-	"github.com/ferrule-go/ferrule/nicring/nictest"
 	"github.com/ferrule-go/ferrule/pktbuf"
 )
 
@@ -87,6 +83,9 @@ func newForward() *cobra.Command {
 	return cmd
 }
 
+// validRing reports whether a ring can have n descriptors.
+func validRing(n int) bool { return n >= 8 && n <= 1<<15 && bits.OnesCount(uint(n)) == 1 }
+
 func noneOrTwo(_ *cobra.Command, args []string) error {
 	if n := len(args); n != 0 && n != 2 {
 		return fmt.Errorf("forward: got %d addresses, want two, or none for the demonstration", n)
@@ -104,7 +103,7 @@ func (o *forwardOptions) check(addrs []string) error {
 		return fmt.Errorf("forward: --burst %d: want 1 to 256", o.burst)
 	case o.size < frameMin || o.size > frameMax:
 		return fmt.Errorf("forward: --size %d: want %d to %d", o.size, frameMin, frameMax)
-	case o.ring < 8 || o.ring > 1<<15 || bits.OnesCount(uint(o.ring)) != 1:
+	case !validRing(o.ring):
 		return fmt.Errorf("forward: --ring %d: want a power of two from 8 to %d", o.ring, 1<<15)
 	case o.buffers != 0 && (o.buffers < needed || o.buffers > maxBuffers):
 		return fmt.Errorf("forward: --buffers %d: want %d, for the rings and the workers, to %d", o.buffers, needed, maxBuffers)
@@ -133,20 +132,14 @@ func (o *forwardOptions) buffersNeeded() int {
 
 func (o *forwardOptions) rig(addrs []string) (*rig, error) {
 	if len(addrs) == 0 {
-		return demoRig(o.memorySize(), func(cards [2]*nictest.Card) *demo { return newDemo(cards, o.size, o.ring) }), nil
+		r, cards := demoRig(o.memorySize())
+		r.demo = newDemo(cards, o.size, o.ring)
+		return r, nil
 	}
-	return openRig(addrs, o.memorySize())
+	return openRig("forward", addrs, o.memorySize())
 }
 
-// memorySize is what buffers and rings take, rounded up to huge pages.
-func (o *forwardOptions) memorySize() int {
-	const (
-		page       = 2 << 20
-		descriptor = 16
-		perPage    = page / (pktbuf.Headroom + bufferSize + cpu.LineSize)
-	)
-	return page * (o.buffers/perPage + 4*o.ring*descriptor/page + 2)
-}
+func (o *forwardOptions) memorySize() int { return memorySize(o.buffers, bufferSize, 4*o.ring) }
 
 // forward is the command, its flags checked.
 func (o *forwardOptions) forward(ctx context.Context, addrs []string, stdout, stderr *os.File) (err error) {
@@ -155,13 +148,7 @@ func (o *forwardOptions) forward(ctx context.Context, addrs []string, stdout, st
 		return err
 	}
 	defer func() { err = errors.Join(err, rig.close()) }()
-	live := newLiveLine(stdout)
-	if o.json {
-		live = newLiveLine(stderr)
-		if !live.terminal {
-			live.w = io.Discard
-		}
-	}
+	live := liveLineFor(stdout, stderr, o.json)
 	live.show(fmt.Sprintf("%s <-> %s  bursts of %d  rings of %d  Ctrl-C ends it", rig.cards[0], rig.cards[1], o.burst, o.ring))
 	live.end()
 	r, err := o.run(ctx, rig, live)
@@ -186,7 +173,7 @@ func (o *forwardOptions) run(ctx context.Context, rig *rig, live *liveLine) (r *
 	}
 	e := newEngine(pool, o.burst, o.pipeline)
 	ports, err := o.open(rig, arena, e)
-	defer func() { err = errors.Join(err, closeAll(ports, e, pool)) }()
+	defer func() { err = errors.Join(err, closePorts(ports, e.caches(), pool)) }()
 	if err != nil {
 		return nil, err
 	}
@@ -233,57 +220,13 @@ func (o *forwardOptions) open(rig *rig, arena *pktbuf.Arena, e *engine) (ports [
 	return ports, nil
 }
 
-// closeAll takes the cards off memory and sees that every buffer has come back.
-// A card that cannot be taken off keeps its own.
-func closeAll(ports []nicring.Port, e *engine, pool *pktbuf.Pool) (err error) {
-	for _, p := range ports {
-		err = errors.Join(err, p.Close())
-	}
-	if err != nil {
-		return err
-	}
-	e.flush()
-	return pool.Close()
-}
-
-// awaitLinks gives the links a few seconds to come up. A link that is down
-// keeps nobody from forwarding.
-func awaitLinks(ctx context.Context, ports []nicring.Port) error {
-	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
-	defer cancel()
-	for _, p := range ports {
-		if err := nicring.WaitLink(ctx, p); err != nil && ctx.Err() == nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // watch shows how the run goes, and returns when it is to end: with an error if
 // that is because a card has failed.
-func (o *forwardOptions) watch(ctx context.Context, e *engine, cards [2]e1000e.Card, live *liveLine, mhz float64) error {
-	ctx, cancel := context.WithCancel(ctx)
-	if o.duration > 0 {
-		ctx, cancel = context.WithTimeout(ctx, o.duration)
-	}
-	var waiting sync.WaitGroup
-	defer waiting.Wait()
+func (o *forwardOptions) watch(ctx context.Context, e *engine, cards []e1000e.Card, live *liveLine, mhz float64) error {
+	ctx, cancel := limited(ctx, o.duration)
 	defer cancel()
-	gone := make(chan error, len(cards))
-	for _, card := range cards {
-		waiting.Go(func() { gone <- awaitRemoval(ctx, card) })
-	}
-	second := time.NewTicker(time.Second)
-	defer second.Stop()
 	last := e.sample()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case err := <-gone:
-			return err
-		case <-second.C:
-		}
+	return everySecond(ctx, "forward", cards, func() error {
 		s := e.sample()
 		line := s.line(s.since(last), mhz)
 		last = s
@@ -301,22 +244,6 @@ func (o *forwardOptions) watch(ctx context.Context, e *engine, cards [2]e1000e.C
 			}
 		}
 		live.show(line)
-	}
-}
-
-// awaitRemoval returns nil when ctx is done, or an error when the card is taken
-// away, which its registers need not show. A card that is polled interrupts
-// nobody, so there is nothing else to wait for.
-func awaitRemoval(ctx context.Context, card e1000e.Card) error {
-	for {
-		err := card.WaitInterrupt(ctx)
-		switch {
-		case errors.Is(err, nicring.ErrRemoved):
-			return fmt.Errorf("forward: %s: %w", card, nicring.ErrRemoved)
-		case ctx.Err() != nil:
-			return nil
-		case err != nil:
-			return err
-		}
-	}
+		return nil
+	})
 }

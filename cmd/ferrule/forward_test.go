@@ -32,6 +32,22 @@ func TestBadCommandLines(t *testing.T) {
 		"forward --tx-first 8":                   "forward: --tx-first needs two cards: the demonstration has its own traffic",
 		"forward --tx-first=-1 03:00.0 04:00.0":  "forward: --tx-first -1: want 0 to 512, half a ring",
 		"forward --tx-first 513 03:00.0 04:00.0": "forward: --tx-first 513: want 0 to 512, half a ring",
+
+		"generate a b c":                    "generate: got 3 addresses, want one, two, or none for the demonstration",
+		"generate a a":                      "generate: a twice: want two cards",
+		"generate a":                        "generate: no --to-mac: want the Ethernet address to send to, or a second card that receives",
+		"generate a --to-mac 52:54":         "generate: --to-mac 52:54: want an address as 52:54:00:12:34:56",
+		"generate --to ::1":                 "generate: --to ::1: want an IPv4 address",
+		"generate --from x":                 "generate: --from x: want an IPv4 address",
+		"generate --flows 0":                "generate: --flows 0: want 1 to 65536",
+		"generate --flows 65537":            "generate: --flows 65537: want 1 to 65536",
+		"generate --burst 0":                "generate: --burst 0: want 1 to 256",
+		"generate --ring 9":                 "generate: --ring 9: want a power of two from 8 to 32768",
+		"generate --duration=-1s":           "generate: --duration -1s: want a positive one, or 0 for no end",
+		"generate --rate recorded":          "generate: --rate recorded: want --pcap with it, which says what was recorded",
+		"generate --rate soon":              `invalid argument "soon" for "--rate" flag: want frames a second, as 5000, 100k or 1.2M, or max, or with --pcap recorded`,
+		"generate --size 12":                `invalid argument "12" for "--size" flag: want bytes without FCS from 60 to 9216, several with commas, or imix`,
+		"generate --pcap /nowhere/t.pcapng": "generate: --pcap: open /nowhere/t.pcapng: no such file or directory",
 	} {
 		root := newRoot()
 		root.SetArgs(strings.Fields(line))

@@ -60,6 +60,19 @@ type liveLine struct {
 
 func newLiveLine(f *os.File) *liveLine { return &liveLine{w: f, terminal: isTerminal(f)} }
 
+// liveLineFor goes to stdout, unless only machines read that: then to stderr, if
+// a person reads that.
+func liveLineFor(stdout, stderr *os.File, machine bool) *liveLine {
+	if !machine {
+		return newLiveLine(stdout)
+	}
+	l := newLiveLine(stderr)
+	if !l.terminal {
+		l.w = io.Discard
+	}
+	return l
+}
+
 func (l *liveLine) show(line string) {
 	if !l.terminal {
 		fmt.Fprintln(l.w, line)

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/ferrule-go/ferrule/nicring"
+	"github.com/ferrule-go/ferrule/pktbuf"
 )
 
 // Probes are the frames made here: UDP over IPv4, whose data says which frame
@@ -15,12 +16,10 @@ import (
 //
 //	Ethernet | IPv4 | UDP | mark 2 | number 8 | time 8 | filling
 type probes struct {
-	headers  []probeHeader // of a frame of each flow
-	sizes    []int
-	filling  []byte
-	mark     uint16 // tells the frames of one run from those of another
-	smallest int
-	largest  int
+	headers []probeHeader // of a frame of each flow
+	sizes   []int
+	filling []byte // what follows the time, as much as the longest frame has of it
+	mark    uint16 // tells the frames of one run from those of another
 }
 
 const (
@@ -54,13 +53,11 @@ func benchmarkRoute(from, to nicring.MAC) route {
 // FCS, take turns in each flow.
 func newProbes(r route, flows int, sizes []int, mark uint16) *probes {
 	p := &probes{
-		headers:  make([]probeHeader, flows),
-		sizes:    sizes,
-		mark:     mark,
-		smallest: slices.Min(sizes),
-		largest:  slices.Max(sizes),
+		headers: make([]probeHeader, flows),
+		sizes:   sizes,
+		mark:    mark,
+		filling: make([]byte, slices.Max(sizes)-probeEnd),
 	}
-	p.filling = make([]byte, p.largest-probeEnd)
 	for i := range p.filling {
 		p.filling[i] = byte(probeEnd + i)
 	}
@@ -147,6 +144,22 @@ func (p *probes) untouched(frame []byte) bool {
 	var head [probeEnd]byte
 	p.writeHead(head[:], len(frame), number)
 	return bytes.Equal(frame[:probeEnd], head[:]) && bytes.Equal(frame[probeEnd:], p.filling[:len(frame)-probeEnd])
+}
+
+// filled reports whether the filling of a received frame, of one buffer or more,
+// is as it was written.
+func (p *probes) filled(b *pktbuf.Buf) bool {
+	skip, rest := probeEnd, p.filling
+	for s := range b.Segments() {
+		data := s.Bytes()
+		data = data[min(skip, len(data)):]
+		skip = 0
+		if len(data) > len(rest) || !bytes.Equal(data, rest[:len(data)]) {
+			return false
+		}
+		rest = rest[len(data):]
+	}
+	return true
 }
 
 // A tracker tells what becomes of numbered frames. It belongs to the goroutine

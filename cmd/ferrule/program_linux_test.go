@@ -106,6 +106,24 @@ func TestJSONAlone(t *testing.T) {
 	require.Len(t, r.Ports, 2)
 }
 
+// TestGenerateAlone wants an object from the demonstration of generate, which
+// ends by itself.
+func TestGenerateAlone(t *testing.T) {
+	cmd := program(t, "generate", "--json", "--count", "500", "--rate", "10k", "--size", "imix")
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	require.NoError(t, cmd.Run())
+	require.Empty(t, stderr.String())
+	var r generateReport
+	d := json.NewDecoder(&stdout)
+	d.DisallowUnknownFields()
+	require.NoError(t, d.Decode(&r))
+	require.Equal(t, &trafficReport{Sent: 500, Received: 500}, r.Traffic)
+	require.Equal(t, float64(10_000), r.Rate)
+	require.GreaterOrEqual(t, r.DurationSeconds, 0.0499)
+	require.Equal(t, int64(500), r.Latency.Samples)
+}
+
 // TestErrorsAreSaidOnce wants one line, and no usage.
 func TestErrorsAreSaidOnce(t *testing.T) {
 	cmd := program(t, "forward", "--size", "7")
