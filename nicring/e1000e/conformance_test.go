@@ -33,6 +33,8 @@ type rig struct {
 	// setLink plugs and unplugs the wire.
 	setLink func(up bool)
 
+	longest int // frame that the wire's other end takes and sends, in bytes; 0 for all there are
+
 	// What the makers of cards do differently.
 	padsRunts   bool // counts a short frame as an error, and brings it to 60 bytes
 	txBytesBare bool // GOTC counts no CRC

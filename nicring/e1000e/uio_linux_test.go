@@ -3,6 +3,7 @@
 package e1000e_test
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -54,6 +55,8 @@ func TestUIOCard(t *testing.T) {
 			setLink:     func(up bool) { qmp.setLink("net0", up) },
 			padsRunts:   true,
 			txBytesBare: true,
+			fragments:   true,
+			longest:     9226, // Linux's driver keeps room for a VLAN tag
 			// Frames wait at both ports of QEMU's hub, and those that came
 			// later are let go first.
 			reorders: true,
@@ -76,9 +79,15 @@ func newLinuxPeer(t *testing.T, card string) *linuxPeer {
 	// A kernel that has nothing to say of its own, and frames that are longer
 	// than ours may be.
 	require.NoError(t, os.WriteFile("/proc/sys/net/ipv6/conf/"+name+"/disable_ipv6", []byte("1"), 0))
-	for _, args := range []string{"mtu 4000", "promisc on", "up"} {
-		out, err := exec.Command("ip", append([]string{"link", "set", name}, strings.Fields(args)...)...).CombinedOutput()
-		require.NoError(t, err, "%s", out)
+	// What we hear of the wire is to be what was on it: not put together, and with
+	// no tag taken out by the card.
+	for _, line := range []string{
+		"ip link set NAME mtu 9212", "ip link set NAME promisc on",
+		"ethtool -K NAME gro off rxvlan off", "ip link set NAME up",
+	} {
+		words := strings.Fields(strings.ReplaceAll(line, "NAME", name))
+		out, err := exec.Command(words[0], words[1:]...).CombinedOutput()
+		require.NoError(t, err, "%s: %s", line, out)
 	}
 	iface, err := net.InterfaceByName(name)
 	require.NoError(t, err)
@@ -90,6 +99,7 @@ func newLinuxPeer(t *testing.T, card string) *linuxPeer {
 	require.NoError(t, unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 5}))
 	require.NoError(t, unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 8<<20)) // a ring of frames and more
 	require.NoError(t, unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1))
+	require.NoError(t, unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_AUXDATA, 1))
 	require.Eventually(t, func() bool {
 		carrier, _ := os.ReadFile("/sys/class/net/" + name + "/carrier")
 		return strings.TrimSpace(string(carrier)) == "1"
@@ -105,12 +115,12 @@ func (p *linuxPeer) send(frames ...[]byte) {
 }
 
 func (p *linuxPeer) next() []byte {
-	f := make([]byte, 4096)
+	f, aux := make([]byte, longestFrame), make([]byte, 256)
 	for {
-		n, err := unix.Read(p.fd, f)
+		n, auxLen, _, _, err := unix.Recvmsg(p.fd, f[4:], aux, 0)
 		switch err {
 		case nil:
-			return f[:n]
+			return withTag(f[:4+n], aux[:auxLen])
 		case unix.EINTR: // the scheduler's signals end a read that has a time limit
 		default:
 			return nil
@@ -118,9 +128,29 @@ func (p *linuxPeer) next() []byte {
 	}
 }
 
+const longestFrame = 16 << 10
+
+// withTag returns the frame that begins at f[4] with the VLAN tag put in that
+// Linux takes out of every frame.
+func withTag(f, aux []byte) []byte {
+	messages, err := unix.ParseSocketControlMessage(aux)
+	if err != nil || len(messages) == 0 {
+		return f[4:]
+	}
+	// struct tpacket_auxdata: status, len, snaplen; mac, net, tci, tpid.
+	data := messages[0].Data
+	if binary.NativeEndian.Uint32(data)&unix.TP_STATUS_VLAN_VALID == 0 {
+		return f[4:]
+	}
+	copy(f, f[4:16])
+	binary.BigEndian.PutUint16(f[12:], binary.NativeEndian.Uint16(data[18:]))
+	binary.BigEndian.PutUint16(f[14:], binary.NativeEndian.Uint16(data[16:]))
+	return f
+}
+
 // drain forgets what an earlier test has left on the wire.
 func (p *linuxPeer) drain() {
-	f := make([]byte, 4096)
+	f := make([]byte, longestFrame)
 	for {
 		if _, _, err := unix.Recvfrom(p.fd, f, unix.MSG_DONTWAIT); err != nil {
 			return
