@@ -10,7 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
+	"iter"
 
 	"github.com/ferrule-go/ferrule/pktbuf"
 )
@@ -31,8 +31,16 @@ type Port interface {
 	MAC() MAC
 	// Link asks the card for the state of its link.
 	Link() (Link, error)
+	// LinkChange returns the state of the link as soon as it is another than
+	// from, or an error that wraps that of ctx, or ErrRemoved. Whoever passes on
+	// what the last call returned misses no state that lasts. Waiting costs no
+	// processor time.
+	LinkChange(ctx context.Context, from Link) (Link, error)
 	// Stats returns what was counted since the port was opened.
 	Stats() (Stats, error)
+	// ExtendedStats returns all there is to count, by name: what the card
+	// counts, each queue, and how often the card had to be helped.
+	ExtendedStats() (iter.Seq2[string, uint64], error)
 	// RxQueue and TxQueue return queue i, the first being 0.
 	RxQueue(i int) RxQueue
 	TxQueue(i int) TxQueue
@@ -90,22 +98,22 @@ type Stats struct {
 	TxDropped          uint64 // refused by the driver: an impossible length
 }
 
+// Pause is what a port does about Ethernet's pause frames (IEEE 802.3, annex 31B),
+// by which one end of a link asks the other to stop sending for a while.
+type Pause uint8
+
+// Either, or both.
+const (
+	PauseObey Pause = 1 << iota // stop sending when asked to
+	PauseSend                   // ask the other end when there is little room left
+)
+
 // WaitLink returns when the link of p is up. A link that comes up takes from
 // milliseconds to a few seconds.
 func WaitLink(ctx context.Context, p Port) error {
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		switch link, err := p.Link(); {
-		case err != nil:
-			return err
-		case link.Up:
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("nicring: wait for the link of %s: %w", p, ctx.Err())
-		case <-tick.C:
-		}
+	link, err := p.Link()
+	for err == nil && !link.Up {
+		link, err = p.LinkChange(ctx, link)
 	}
+	return err
 }

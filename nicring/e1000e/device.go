@@ -12,6 +12,7 @@
 package e1000e
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/bits"
@@ -52,6 +53,14 @@ type Config struct {
 	// VLAN has the card take the tag out of received frames; see pktbuf.Buf.VLAN.
 	// Tags to be put into frames are put in either way.
 	VLAN bool
+
+	// Pause says what to do with Ethernet's pause frames. Nothing is negotiated:
+	// the other end has to be set to match.
+	Pause nicring.Pause
+	// InterruptGap is the least time between two interrupts, for when there are
+	// many waits and few frames in each. It is kept in steps of 256 ns, up to
+	// 16.7 ms; 0 means 50 µs, and less than a step means none.
+	InterruptGap time.Duration
 }
 
 const (
@@ -73,9 +82,20 @@ type Port struct {
 	rx   []*rxQueue
 	tx   []*txQueue
 
+	line *line
+
+	// The goroutine that looks after the card.
+	stop    context.CancelFunc
+	watcher sync.WaitGroup
+
 	mu     sync.Mutex // guards what follows, and the registers behind it
 	filter nicring.Filter
-	stats  nicring.Stats
+	counts [len(cardCounters)]uint64
+	resets uint64
+	hangs  struct{ rx, tx uint64 }
+	looks  int
+	missed uint64 // nMPC when last looked at
+	down   bool   // the card did not start again, so far
 	closed bool
 }
 
@@ -89,10 +109,13 @@ var _ nicring.Port = (*Port)(nil)
 // of, and nothing else, it writes to.
 func Open(card Card, arena *pktbuf.Arena, cfg Config) (*Port, error) {
 	cfg.check()
-	p := &Port{card: card, cfg: cfg, filter: cfg.Filter}
+	p := &Port{card: card, cfg: cfg, filter: cfg.Filter, line: newLine(card)}
 	if err := p.open(arena); err != nil {
 		return nil, fmt.Errorf("e1000e: open %s: %w", card, errors.Join(err, p.shut()))
 	}
+	ctx, cancel := context.WithCancel(context.Background())
+	p.stop = cancel
+	p.watcher.Go(func() { p.watch(ctx) })
 	return p, nil
 }
 
@@ -115,6 +138,15 @@ func (c *Config) check() {
 	}
 	if c.MaxFrame < frameMax || c.MaxFrame > frameJumbo {
 		panic(fmt.Sprintf("e1000e: MaxFrame %d: want %d to %d", c.MaxFrame, frameMax, frameJumbo))
+	}
+	if c.InterruptGap == 0 {
+		c.InterruptGap = 50 * time.Microsecond
+	}
+	if c.InterruptGap < 0 || c.InterruptGap/itrUnit > itrMax {
+		panic(fmt.Sprintf("e1000e: InterruptGap %v: want 0 to %v", c.InterruptGap, itrMax*itrUnit))
+	}
+	if c.Pause&^(nicring.PauseObey|nicring.PauseSend) != 0 {
+		panic(fmt.Sprintf("e1000e: Pause %#x: want PauseObey, PauseSend, both or none", c.Pause))
 	}
 	c.checkRSS()
 }
@@ -152,9 +184,9 @@ func (p *Port) open(arena *pktbuf.Arena) (err error) {
 	p.setHardwareBits()
 	p.writeFilter()
 	p.count() // what a former owner left uncounted
-	p.stats = nicring.Stats{}
+	clear(p.counts[:])
 	for i, cache := range p.cfg.RxCaches {
-		q, err := newRxQueue(p.card, uint32(i), arena, p.cfg.RxRing, p.cfg.MaxFrame, cache)
+		q, err := newRxQueue(p.card, p.line, uint32(i), arena, &p.cfg, cache)
 		if err != nil {
 			return err
 		}
@@ -167,9 +199,16 @@ func (p *Port) open(arena *pktbuf.Arena) (err error) {
 		}
 		p.tx = append(p.tx, q)
 	}
+	return p.start()
+}
+
+// start sets a card going that was reset and configured, on rings that are as new.
+func (p *Port) start() error {
 	if err := p.card.SetBusMaster(true); err != nil {
 		return err
 	}
+	p.card.Write32(regITR, uint32(p.cfg.InterruptGap/itrUnit))
+	p.startPause()
 	p.startTx()
 	p.startRx()
 	p.set(regCTRL, ctrlSLU|ctrlASDE)
@@ -184,7 +223,7 @@ func (p *Port) reset() error {
 	if p.gone() {
 		return fmt.Errorf("STATUS reads all ones: %w", nicring.ErrRemoved)
 	}
-	p.stop()
+	p.halt()
 	p.set(regCTRL, ctrlRST)
 	time.Sleep(time.Millisecond) // no access for a microsecond after RST
 	if !p.until(regCTRL, ctrlRST, 0) {
@@ -193,15 +232,15 @@ func (p *Port) reset() error {
 	if !p.until(regEECD, eecdAutoRD, eecdAutoRD) {
 		return errors.New("EECD.AUTO_RD is still clear after 100ms: the card has not read its NVM")
 	}
-	p.stop() // QEMU's card resets its address and nothing else
+	p.halt() // QEMU's card resets its address and nothing else
 	p.clear(regCTRL, ctrlMasterDisable)
 	p.card.Read32(regICR)
 	return nil
 }
 
-// stop ends interrupts, reception, transmission and, in the end, every access
+// halt ends interrupts, reception, transmission and, in the end, every access
 // to memory.
-func (p *Port) stop() {
+func (p *Port) halt() {
 	p.card.Write32(regIMC, ^uint32(0))
 	p.card.Write32(regRCTL, 0)
 	p.card.Write32(regTCTL, 0)
@@ -277,47 +316,12 @@ func (p *Port) Link() (nicring.Link, error) {
 	}, nil
 }
 
-// Stats implements nicring.Port. The card's counters stick at their maximum, at
-// full rate after some 48 minutes: call it more often than that.
-func (p *Port) Stats() (nicring.Stats, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if !p.closed {
-		if p.gone() {
-			return p.stats, fmt.Errorf("e1000e: statistics of %s: %w", p, nicring.ErrRemoved)
-		}
-		p.count()
-	}
-	s := p.stats
-	for _, q := range p.rx {
-		s.RxDropped += q.dropped.Load()
-	}
-	for _, q := range p.tx {
-		s.TxDropped += q.dropped.Load()
-	}
-	return s, nil
-}
-
-// count adds what the card has counted since the last call. Reading a counter
-// clears it.
-func (p *Port) count() {
-	read := func(reg uint32) uint64 { return uint64(p.card.Read32(reg)) }
-	const crc = 4
-	s := &p.stats
-	rx, tx := read(regGPRC), read(regGPTC)
-	s.RxPackets += rx
-	s.TxPackets += tx
-	s.RxBytes += read(regGORCL) + read(regGORCH)<<32 - rx*crc
-	s.TxBytes += read(regGOTCL) + read(regGOTCH)<<32 - tx*crc
-	s.RxMissed += read(regMPC)
-	for _, reg := range []uint32{regCRCERRS, regRXERRC, regRLEC, regRUC, regRFC, regROC, regRJC} {
-		s.RxErrors += read(reg)
-	}
-}
-
 // Close implements nicring.Port. Should the card refuse to be taken off memory,
 // Close fails, and keeps all that the card could still write to.
 func (p *Port) Close() error {
+	p.stop()
+	p.watcher.Wait()
+	p.line.close()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
@@ -336,7 +340,7 @@ func (p *Port) Close() error {
 // shut takes the card off memory and then frees what it held there.
 func (p *Port) shut() error {
 	if p.answers() {
-		p.stop()
+		p.halt()
 		p.set(regCTRL, ctrlRST)
 	}
 	if err := p.card.SetBusMaster(false); err != nil && !errors.Is(err, nicring.ErrRemoved) {

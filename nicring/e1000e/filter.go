@@ -16,13 +16,16 @@ func (p *Port) SetFilter(f nicring.Filter) error {
 	switch {
 	case err == nil && p.closed:
 		err = errClosed
-	case err == nil && p.gone():
+	case err == nil && !p.down && p.gone():
 		err = nicring.ErrRemoved
 	}
 	if err != nil {
 		return fmt.Errorf("e1000e: set filter of %s: %w", p, err)
 	}
 	p.filter = f
+	if p.down {
+		return nil // the restart writes it
+	}
 	p.writeFilter()
 	p.card.Write32(regRCTL, p.card.Read32(regRCTL)&^filterBits|filterControl(f))
 	return nil

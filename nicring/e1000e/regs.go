@@ -1,5 +1,7 @@
 package e1000e
 
+import "time"
+
 // Registers in BAR0 by offset. Names are those of the Intel 82574 GbE Controller
 // Family Datasheet, chapter 10. R/W: reads as written; RC: cleared by reading it;
 // W: reads as nothing of use.
@@ -9,12 +11,20 @@ const (
 	regEECD    = 0x0010 // R/W NVM control; AUTO_RD says that the card has read its NVM
 	regEERD    = 0x0014 // R/W NVM read: address and START, then DONE and data
 	regCTRLEXT = 0x0018 // R/W extended device control
-	regICR     = 0x00C0 // RC  interrupt causes
+	regFCAL    = 0x0028 // R/W pause frames: their destination, bytes 0 to 3
+	regFCAH    = 0x002C // R/W and 4, 5
+	regFCT     = 0x0030 // R/W and their type
+	regICR     = 0x00C0 // RC  interrupt causes; writing a 1 takes one back
+	regITR     = 0x00C4 // R/W least time between interrupts, in units of 256 ns
 	regIMS     = 0x00D0 // R/W interrupt mask: a 1 enables the cause
 	regIMC     = 0x00D8 // W   a 1 disables the cause
 	regRCTL    = 0x0100 // R/W receive control
+	regFCTTV   = 0x0170 // R/W pause frames: how long to ask for, in 512 bit times
 	regTCTL    = 0x0400 // R/W transmit control
 	regTIPG    = 0x0410 // R/W gaps between frames
+	regPBA     = 0x1000 // R/W packet buffer: KiB for reception in the low half
+	regFCRTL   = 0x2160 // R/W bytes in it at which to take a pause back; XONE asks for that
+	regFCRTH   = 0x2168 // R/W bytes in it at which to ask for a pause
 	regRDBAL   = 0x2800 // R/W receive ring: bus address, low half, 16-byte aligned
 	regRDBAH   = 0x2804 // R/W receive ring: bus address, high half
 	regRDLEN   = 0x2808 // R/W receive ring: length in bytes, a multiple of 128
@@ -41,25 +51,6 @@ const (
 	regGCR2    = 0x5B64 // R/W PCIe control 2
 )
 
-// Statistics registers, all RC. They stick at all ones instead of wrapping, so
-// they are read often enough by whoever wants them right.
-const (
-	regCRCERRS = 0x4000 // frames with a bad CRC
-	regRXERRC  = 0x400C // frames with a symbol error
-	regMPC     = 0x4010 // frames missed for want of room in the card
-	regRLEC    = 0x4040 // frames whose length field is wrong
-	regGPRC    = 0x4074 // good frames received
-	regGPTC    = 0x4080 // good frames transmitted
-	regGORCL   = 0x4088 // octets in them, CRC included: low half, read first
-	regGORCH   = 0x408C // high half; reading it clears both
-	regGOTCL   = 0x4090 // octets transmitted, CRC included: low half, read first
-	regGOTCH   = 0x4094 // high half; reading it clears both
-	regRUC     = 0x40A4 // frames shorter than 64 bytes
-	regRFC     = 0x40A8 // the same with a bad CRC
-	regROC     = 0x40AC // frames longer than allowed
-	regRJC     = 0x40B0 // the same with a bad CRC
-)
-
 // perQueue is how far the registers of queue 1, RDBAL to TXDCTL, lie behind those
 // of queue 0.
 const perQueue = 0x100
@@ -71,12 +62,15 @@ const (
 	ctrlASDE          = 1 << 5 // detect speed as the PHY has it
 	ctrlSLU           = 1 << 6 // set link up
 	ctrlRST           = 1 << 26
+	ctrlRFCE          = 1 << 27 // obey pause frames
+	ctrlTFCE          = 1 << 28 // send them
 	ctrlBit29         = 1 << 29 // to be 0
 	ctrlVME           = 1 << 30 // VLAN tags are taken out and put in
 
 	statusFD       = 1 << 0
 	statusLU       = 1 << 1
-	statusSpeed    = 6 // 2 bits: 10, 100, 1000, 1000 Mb/s
+	statusTXOFF    = 1 << 4 // the other end has asked for a pause
+	statusSpeed    = 6      // 2 bits: 10, 100, 1000, 1000 Mb/s
 	statusMasterEn = 1 << 19
 
 	eecdAutoRD = 1 << 9
@@ -90,6 +84,7 @@ const (
 	ctrlExtBit23   = 1 << 23 // to be 0
 	ctrlExtDrvLoad = 1 << 28 // tells the firmware that a driver has the card
 
+	intLSC    = 1 << 2 // link up or down
 	intRXDMT0 = 1 << 4 // receive descriptors low
 	intRXO    = 1 << 6 // receive overrun
 	intRXT0   = 1 << 7 // frame received
@@ -131,6 +126,16 @@ const (
 
 	gcrBit22 = 1 << 22 // these two mend an error in PCIe completions
 	gcr2Bit0 = 1 << 0
+)
+
+const (
+	itrUnit = 256 * time.Nanosecond
+	itrMax  = 1<<16 - 1
+
+	fcrtlXONE = 1 << 31
+
+	pauseTo   = 0x0180C2000001 // the address of pause frames (IEEE 802.3, 31B)
+	pauseType = 0x8808
 )
 
 const (

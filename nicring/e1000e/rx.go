@@ -1,11 +1,11 @@
 package e1000e
 
 import (
-	"context"
 	"encoding/binary"
 	"fmt"
 	"sync/atomic"
 
+	"github.com/ferrule-go/ferrule/internal/cpu"
 	"github.com/ferrule-go/ferrule/nicring"
 	"github.com/ferrule-go/ferrule/nicring/internal/mmio"
 	"github.com/ferrule-go/ferrule/pktbuf"
@@ -18,6 +18,8 @@ const bufferSize = 2048
 // card owns those from next on, but for the last before it comes round to next
 // again: a tail equal to the head would mean that it owns none.
 type rxQueue struct {
+	_     cpu.Pad
+	turn  turn // guards ring, next and frame
 	card  Card
 	regs  uint32 // what to add to a queue register's offset
 	ring  *nicring.Ring[rxDesc]
@@ -27,10 +29,16 @@ type rxQueue struct {
 	maxFrame int
 	frame    partial // what has come of a frame that is not whole
 
-	dropped atomic.Uint64
+	packets, bytes, dropped atomic.Uint64
+
+	line    *line
+	waiter  waiter
+	watched watched
+	_       cpu.Pad
 }
 
-func newRxQueue(card Card, queue uint32, arena *pktbuf.Arena, n, maxFrame int, cache *pktbuf.Cache) (*rxQueue, error) {
+func newRxQueue(card Card, line *line, queue uint32, arena *pktbuf.Arena, cfg *Config, cache *pktbuf.Cache) (*rxQueue, error) {
+	n := cfg.RxRing
 	ring, err := nicring.NewRing[rxDesc](arena, n)
 	if err != nil {
 		return nil, err
@@ -48,7 +56,8 @@ func newRxQueue(card Card, queue uint32, arena *pktbuf.Arena, n, maxFrame int, c
 		ring.Free()
 		return nil, err
 	}
-	q := &rxQueue{card: card, regs: queue * perQueue, ring: ring, cache: cache, next: firstLap(n), maxFrame: maxFrame}
+	q := &rxQueue{card: card, line: line, regs: queue * perQueue, ring: ring, cache: cache, next: firstLap(n), maxFrame: cfg.MaxFrame}
+	q.waiter = newWaiter(intRXT0|intRXDMT0|intRXO, func() bool { return q.ready(1) > 0 })
 	for i, b := range bufs {
 		q.arm(uint32(i), b)
 	}
@@ -111,6 +120,15 @@ func (p *Port) startRSS() {
 
 // Recv implements nicring.RxQueue.
 func (q *rxQueue) Recv(bufs []*pktbuf.Buf) int {
+	if !q.turn.take() {
+		return 0
+	}
+	n := q.recv(bufs)
+	q.turn.leave()
+	return n
+}
+
+func (q *rxQueue) recv(bufs []*pktbuf.Buf) int {
 	ready := q.ready(len(bufs))
 	if ready == 0 {
 		return 0
@@ -120,7 +138,7 @@ func (q *rxQueue) Recv(bufs []*pktbuf.Buf) int {
 	// bufs[next:fresh] are empty buffers, each waiting to take the place of one
 	// that leaves the ring; bufs[:n] are frames.
 	fresh := q.cache.GetN(bufs[:ready])
-	n, next := 0, 0
+	n, next, bytes := 0, 0, 0
 	for range fresh {
 		b, d := q.ring.Buf(q.next), q.ring.Desc(q.next)
 		done := atomic.LoadUint64(&d.done)
@@ -139,6 +157,7 @@ func (q *rxQueue) Recv(bufs []*pktbuf.Buf) int {
 		}
 		q.arm(q.next, b)
 		if frame != nil {
+			bytes += frame.Len()
 			bufs[n] = frame
 			n++
 		}
@@ -148,6 +167,8 @@ func (q *rxQueue) Recv(bufs []*pktbuf.Buf) int {
 	if fresh > 0 {
 		q.doorbell()
 	}
+	cpu.Publish(&q.packets, q.packets.Load()+uint64(n))
+	cpu.Publish(&q.bytes, q.bytes.Load()+uint64(bytes))
 	return n
 }
 
@@ -164,6 +185,7 @@ type partial struct {
 	head, tail *pktbuf.Buf
 	length     int
 	bad        bool // it will be dropped when its last descriptor is done
+	cut        bool // the card was reset, and will not go on with it
 }
 
 // part takes a descriptor of a frame that does not end where it began, or of one
@@ -171,6 +193,10 @@ type partial struct {
 // the ring. A frame that goes wrong anywhere counts as dropped, once.
 func (q *rxQueue) part(b *pktbuf.Buf, done uint64) (frame *pktbuf.Buf, leaves bool) {
 	f, length := &q.frame, int(done>>rxLength&rxLengthMax)
+	if f.cut {
+		q.drop()
+		q.frame = partial{}
+	}
 	last := done&rxEOP != 0 || length != bufferSize // a frame goes on from full buffers only
 	f.length += length
 	f.bad = f.bad || done&(rxErrors|rxEOP) != rxEOP && last || uint(length-1) >= bufferSize || f.length > q.maxFrame
@@ -235,25 +261,6 @@ func (q *rxQueue) ready(limit int) int {
 		n++
 	}
 	return n
-}
-
-// Wait implements nicring.RxQueue.
-//
-// The mask is opened first and the ring looked at second. A frame that arrives
-// before the look is seen by it; one that arrives later raises the interrupt,
-// and so does one whose cause was pending when the mask was opened.
-func (q *rxQueue) Wait(ctx context.Context) error {
-	q.card.Write32(regIMS, intRXT0|intRXDMT0|intRXO)
-	defer q.card.Write32(regIMC, ^uint32(0))
-	for q.ready(1) == 0 {
-		if err := q.card.WaitInterrupt(ctx); err != nil {
-			return fmt.Errorf("e1000e: wait for a frame on %s: %w", q.card, err)
-		}
-		if q.card.Read32(regICR) == gone { // the read takes the interrupt back
-			return fmt.Errorf("e1000e: wait for a frame on %s: %w", q.card, nicring.ErrRemoved)
-		}
-	}
-	return nil
 }
 
 // arm gives descriptor i the buffer b. The card sees it when the tail has moved

@@ -3,6 +3,7 @@ package e1000e
 import (
 	"sync/atomic"
 
+	"github.com/ferrule-go/ferrule/internal/cpu"
 	"github.com/ferrule-go/ferrule/nicring"
 	"github.com/ferrule-go/ferrule/nicring/internal/mmio"
 	"github.com/ferrule-go/ferrule/pktbuf"
@@ -20,6 +21,8 @@ import (
 // memory in place of one a frame, and it is done with the whole burst once it
 // has reported that one.
 type txQueue struct {
+	_       cpu.Pad
+	turn    turn // guards what follows, down to bursts
 	card    Card
 	regs    uint32 // what to add to a queue register's offset
 	ring    *nicring.Ring[txDesc]
@@ -30,8 +33,11 @@ type txQueue struct {
 	packets uint32  // packets handed over
 	bursts  []burst // bursts[i]: the burst that begins at descriptor i
 
-	cfg     *Config
-	dropped atomic.Uint64
+	cfg                  *Config
+	sent, bytes, dropped atomic.Uint64
+
+	watched watched
+	_       cpu.Pad
 }
 
 // A burst is what one doorbell handed over, up to its last descriptor and to
@@ -79,6 +85,15 @@ func (p *Port) startTx() {
 // counted as dropped and goes back to its pool; a short one is padded with zeros
 // to 60.
 func (q *txQueue) Send(bufs []*pktbuf.Buf) int {
+	if !q.turn.take() {
+		return 0
+	}
+	n := q.send(bufs)
+	q.turn.leave()
+	return n
+}
+
+func (q *txQueue) send(bufs []*pktbuf.Buf) int {
 	q.collect()
 	room := q.ring.Len() - 1 - int(q.tail-q.head) // a tail equal to the head means empty
 	first, n := q.tail, 0
@@ -123,12 +138,20 @@ func (q *txQueue) drop(b *pktbuf.Buf) {
 func (q *txQueue) collect() {
 	for q.head != q.tail {
 		burst := q.bursts[q.ring.Index(q.head)]
-		if atomic.LoadUint32(&q.ring.Desc(burst.last).status)&txDD == 0 {
+		if !q.done(burst) {
 			return
 		}
 		q.head = burst.last + 1
 		q.release(burst.packets)
 	}
+	if q.freed != q.packets { // those that a reset took from the card
+		q.release(q.packets)
+	}
+}
+
+// done reports whether the card has sent a burst.
+func (q *txQueue) done(b burst) bool {
+	return atomic.LoadUint32(&q.ring.Desc(b.last).status)&txDD != 0
 }
 
 // release gives the packets up to end back.
