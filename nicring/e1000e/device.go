@@ -88,15 +88,15 @@ type Port struct {
 	stop    context.CancelFunc
 	watcher sync.WaitGroup
 
-	mu     sync.Mutex // guards what follows, and the registers behind it
-	filter nicring.Filter
-	counts [len(cardCounters)]uint64
-	resets uint64
-	hangs  struct{ rx, tx uint64 }
-	looks  int
-	missed uint64 // nMPC when last looked at
-	down   bool   // the card did not start again, so far
-	closed bool
+	mu      sync.Mutex // guards what follows, and the registers behind it
+	filter  nicring.Filter
+	counts  [len(cardCounters)]uint64
+	resets  uint64
+	hangs   struct{ rx, tx uint64 }
+	looks   int
+	arrived uint64 // frames, by the card's count, up to the last look
+	down    bool   // the card did not start again, so far
+	closed  bool
 }
 
 var _ nicring.Port = (*Port)(nil)

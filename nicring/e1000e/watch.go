@@ -64,17 +64,20 @@ func (p *Port) look() {
 }
 
 // lookRx reports whether a receive queue is stuck: the card has gone past a
-// descriptor without saying that it is done, or it misses frames while every queue
-// has room.
+// descriptor without saying that it is done, or it counts frames while none comes
+// to a queue.
 func (p *Port) lookRx() (hung bool) {
-	p.counts[nMPC] += p.readCounter(cardCounters[nMPC])
-	missing := p.counts[nMPC] != p.missed
-	p.missed = p.counts[nMPC]
+	for _, i := range []int{nGPRC, nGORC, nMPC} {
+		p.counts[i] += p.readCounter(cardCounters[i])
+	}
+	arrived := p.counts[nGPRC] + p.counts[nMPC]
+	withheld := arrived != p.arrived
+	p.arrived = arrived
 	for _, q := range p.rx {
-		missing = q.look() && missing
+		withheld = q.look() && withheld
 	}
 	for _, q := range p.rx {
-		stuck := q.watched.idle && (q.watched.head != q.ring.Index(q.watched.at) || missing)
+		stuck := q.watched.idle && (q.watched.head != q.ring.Index(q.watched.at) || withheld)
 		hung = q.watched.judge(stuck) || hung
 	}
 	return hung

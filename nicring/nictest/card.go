@@ -6,9 +6,9 @@
 // What a driver can see of the card: the registers
 // with their reset values and side effects, the NVM, extended receive
 // descriptors and legacy transmit descriptors, the packet buffer with its
-// overflow, address filters, statistics, and the interrupt as a level on a wire
-// (INTx). Time is not: an interrupt is never delayed, and what takes a card some
-// time takes a few register reads here.
+// overflow and flow control, address filters, statistics, and the interrupt as a level on a wire
+// (INTx). Time is not, but for a pause that the other end asks for: an interrupt is
+// never delayed, and what takes a card some time takes a few register reads here.
 //
 // # Strictness
 //
@@ -27,6 +27,7 @@ package nictest
 import (
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/ferrule-go/ferrule/nicring"
 )
@@ -87,6 +88,11 @@ type Card struct {
 	armed      bool // WaitInterrupt waits for the interrupt wire to rise
 	carrier    bool // the cable has a live partner at its other end
 	linkUp     bool // STATUS.LU
+	paused     bool // STATUS.TXOFF: the other end has asked for a pause
+	pauseEnds  *time.Timer
+	asked      bool // we have asked for a pause
+	txHung     bool
+	rxHung     bool
 	rx, tx     [queues]ring
 	rings      []*ring // all of them
 	fifo       fifo
@@ -258,6 +264,7 @@ func (c *Card) reset() {
 	c.updateLink()
 	c.icr, c.ims = 0, 0
 	c.toeplitz = nil
+	c.paused, c.asked, c.txHung, c.rxHung = false, false, false, false
 }
 
 // reg returns what a register holds.
@@ -316,6 +323,9 @@ func (c *Card) status() uint32 {
 	v := uint32(statusFD | statusSpeed1000)
 	if c.linkUp {
 		v |= statusLU
+	}
+	if c.paused {
+		v |= statusTXOFF
 	}
 	if !c.has(regCTRL, ctrlMasterDisable) || !c.quiescing.tick() {
 		v |= statusMasterEn

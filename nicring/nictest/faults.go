@@ -8,6 +8,14 @@ type Faults struct {
 	BadNVM     bool // the NVM's checksum is wrong
 	TxStuck    bool // no transmit descriptor is fetched: TDH stands still
 
+	// TxHangs and RxHangs stop the card from transmitting, and from storing what
+	// it receives, until it is reset.
+	TxHangs, RxHangs bool
+
+	// So many of the next doorbells, writes of RDT or TDT, are lost, and so many of
+	// the next interrupts.
+	LostDoorbells, LostInterrupts int
+
 	// The next HoldRx and HoldTx descriptors that the card is done with do not
 	// say so until SetFaults is called again; those after them do.
 	HoldRx, HoldTx int
@@ -21,9 +29,9 @@ type Faults struct {
 	Wire func(frame []byte) Fate
 }
 
-// RxDone is what the card writes back into a receive descriptor, but for its
-// first half.
+// RxDone is what the card writes back into a receive descriptor.
 type RxDone struct {
+	Hash   uint64 // the first half: how it was hashed, the queue, the RSS hash
 	Status uint32 // DD is bit 0, EOP bit 1; errors are bits 31 to 24
 	Length uint16 // bytes in the buffer
 	VLAN   uint16
@@ -45,6 +53,8 @@ func (c *Card) SetFaults(f Faults) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.faults = f
+	c.txHung = c.txHung || f.TxHangs
+	c.rxHung = c.rxHung || f.RxHangs
 	held := c.held
 	c.held = nil
 	for _, w := range held {

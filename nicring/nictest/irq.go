@@ -63,6 +63,11 @@ func (c *Card) interrupt() {
 		return
 	}
 	c.armed = false
+	if c.faults.LostInterrupts > 0 {
+		c.faults.LostInterrupts--
+		return
+	}
+	c.count(regIAC)
 	select {
 	case c.irq <- struct{}{}:
 	default: // one is there that nobody has waited for

@@ -8,14 +8,20 @@ const (
 	regEECD    = 0x0010
 	regEERD    = 0x0014
 	regCTRLEXT = 0x0018
+	regFCAL    = 0x0028
+	regFCAH    = 0x002C
+	regFCT     = 0x0030
 	regICR     = 0x00C0
 	regICS     = 0x00C8
 	regIMS     = 0x00D0
 	regIMC     = 0x00D8
 	regIAM     = 0x00E0
 	regRCTL    = 0x0100
+	regFCTTV   = 0x0170
 	regTCTL    = 0x0400
 	regPBA     = 0x1000
+	regFCRTL   = 0x2160
+	regFCRTH   = 0x2168
 	regRDBAL   = 0x2800
 	regRDBAH   = 0x2804
 	regRDLEN   = 0x2808
@@ -40,6 +46,11 @@ const (
 
 	regCRCERRS = 0x4000
 	regMPC     = 0x4010
+	regXONRXC  = 0x4048
+	regXONTXC  = 0x404C
+	regXOFFRXC = 0x4050
+	regXOFFTXC = 0x4054
+	regFCRUC   = 0x4058
 	regPRC64   = 0x405C
 	regGPRC    = 0x4074
 	regBPRC    = 0x4078
@@ -58,6 +69,7 @@ const (
 	regMPTC    = 0x40F0
 	regBPTC    = 0x40F4
 	regTSCTC   = 0x40F8
+	regIAC     = 0x4100
 )
 
 // The registers of queue 1 lie perQueue behind those of queue 0.
@@ -80,11 +92,14 @@ const (
 	ctrlSLU           = 1 << 6
 	ctrlSpeed1000     = 2 << 8
 	ctrlRST           = 1 << 26
+	ctrlRFCE          = 1 << 27
+	ctrlTFCE          = 1 << 28
 	ctrlVME           = 1 << 30
 	ctrlPHYRST        = 1 << 31
 
 	statusFD        = 1 << 0
 	statusLU        = 1 << 1
+	statusTXOFF     = 1 << 4
 	statusSpeed1000 = 2 << 6
 	statusMasterEn  = 1 << 19
 
@@ -172,9 +187,9 @@ var registers = []register{
 	{offset: regEECD, name: "EECD", bits: 0x00F1FFFF, reset: eecdPresent},
 	{offset: regEERD, name: "EERD", bits: 0xFFFFFFFF, reset: eerdDone},
 	{offset: regCTRLEXT, name: "CTRL_EXT", bits: 0xB95AB000},
-	{offset: 0x0028, name: "FCAL", bits: 0xFFFFFFFF},
-	{offset: 0x002C, name: "FCAH", bits: 0xFFFF},
-	{offset: 0x0030, name: "FCT", bits: 0xFFFF},
+	{offset: regFCAL, name: "FCAL", bits: 0xFFFFFFFF},
+	{offset: regFCAH, name: "FCAH", bits: 0xFFFF},
+	{offset: regFCT, name: "FCT", bits: 0xFFFF},
 	{offset: regVET, name: "VET", bits: 0xFFFF, reset: 0x8100},
 	{offset: regICR, name: "ICR", bits: 0xFFFFFFFF},
 	{offset: 0x00C4, name: "ITR", bits: 0xFFFF},
@@ -183,14 +198,14 @@ var registers = []register{
 	{offset: regIMC, name: "IMC", bits: 0xFFFFFFFF, access: writeOnly},
 	{offset: regIAM, name: "IAM", bits: 0xFFFFFFFF},
 	{offset: regRCTL, name: "RCTL", bits: 0x7EDFBFFE, missing: rctlSBP | rctlDTYP | rctlFLXBUF},
-	{offset: 0x0170, name: "FCTTV", bits: 0xFFFF},
+	{offset: regFCTTV, name: "FCTTV", bits: 0xFFFF},
 	{offset: regTCTL, name: "TCTL", bits: 0x7DFFFFFA},
 	{offset: 0x0410, name: "TIPG", bits: 0x3FFFFFFF, reset: 8 | 8<<10 | 6<<20},
 	{offset: 0x0458, name: "AIT", bits: 0xFFFF},
 	{offset: 0x0E00, name: "LEDCTL", bits: 0xCFCFCFEF, reset: 0x00068302},
 	{offset: regPBA, name: "PBA", bits: 0xFFFFFFFF, reset: (packetBuffer-rxPacketBuffer)<<16 | rxPacketBuffer},
-	{offset: 0x2160, name: "FCRTL", bits: 0x8000FFF8},
-	{offset: 0x2168, name: "FCRTH", bits: 0xFFF8},
+	{offset: regFCRTL, name: "FCRTL", bits: 0x8000FFF8},
+	{offset: regFCRTH, name: "FCRTH", bits: 0xFFF8},
 
 	{offset: regRDBAL, name: "RDBAL", bits: 0xFFFFFFF0, count: queues, stride: perQueue},
 	{offset: regRDBAH, name: "RDBAH", bits: 0xFFFFFFFF, count: queues, stride: perQueue},
@@ -224,11 +239,11 @@ var registers = []register{
 	{offset: 0x4034, name: "TNCRS", access: readClears},
 	{offset: 0x403C, name: "CEXTERR", access: readClears},
 	{offset: 0x4040, name: "RLEC", access: readClears},
-	{offset: 0x4048, name: "XONRXC", access: readClears},
-	{offset: 0x404C, name: "XONTXC", access: readClears},
-	{offset: 0x4050, name: "XOFFRXC", access: readClears},
-	{offset: 0x4054, name: "XOFFTXC", access: readClears},
-	{offset: 0x4058, name: "FCRUC", access: readClears},
+	{offset: regXONRXC, name: "XONRXC", access: readClears},
+	{offset: regXONTXC, name: "XONTXC", access: readClears},
+	{offset: regXOFFRXC, name: "XOFFRXC", access: readClears},
+	{offset: regXOFFTXC, name: "XOFFTXC", access: readClears},
+	{offset: regFCRUC, name: "FCRUC", access: readClears},
 	{offset: regPRC64, name: "PRC", access: readClears, count: 6, stride: 4},
 	{offset: regGPRC, name: "GPRC", access: readClears},
 	{offset: regBPRC, name: "BPRC", access: readClears},
@@ -257,7 +272,7 @@ var registers = []register{
 	{offset: regBPTC, name: "BPTC", access: readClears},
 	{offset: regTSCTC, name: "TSCTC", access: readClears},
 	{offset: 0x40FC, name: "TSCTFC", access: readClears},
-	{offset: 0x4100, name: "IAC", access: readClears},
+	{offset: regIAC, name: "IAC", access: readClears},
 
 	{offset: regRXCSUM, name: "RXCSUM", bits: 0x3BFF, reset: 3 << 8},
 	{offset: regRFCTL, name: "RFCTL", bits: 0x3FFFF},

@@ -89,6 +89,10 @@ func (c *Card) setHead(r *ring, v uint32) {
 
 // setTail is the doorbell: it hands the card the descriptors up to v.
 func (c *Card) setTail(r *ring, v uint32) {
+	if c.faults.LostDoorbells > 0 {
+		c.faults.LostDoorbells--
+		return
+	}
 	if !c.bind(r) {
 		if v != r.tail {
 			c.violate("%s = %d before its ring has an address and a length", r.tailName(), v)

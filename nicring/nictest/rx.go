@@ -54,6 +54,8 @@ func (c *Card) arrive(frame []byte) {
 	c.count(regTPR)
 	c.addOctets(regTORL, size)
 	switch {
+	case fate == Arrives && c.pauses(frame):
+		return
 	case !c.wants(frame), !c.wantsVLAN(frame):
 		return
 	case fate == Spoilt:
@@ -84,6 +86,7 @@ func (c *Card) arrive(frame []byte) {
 		return
 	}
 	c.countGood(frame)
+	c.congestion()
 }
 
 func (c *Card) countGood(frame []byte) {
@@ -141,7 +144,7 @@ func isBroadcast(frame []byte) bool {
 
 // rxReady reports whether a descriptor of r can be filled.
 func (c *Card) rxReady(r *ring) bool {
-	return r.bound && r.head != r.tail && c.has(regRCTL, rctlEN) && c.mayAccess()
+	return r.bound && r.head != r.tail && c.has(regRCTL, rctlEN) && !c.rxHung && c.mayAccess()
 }
 
 // drain moves frames from the packet buffer to memory and returns how many
@@ -156,6 +159,9 @@ func (c *Card) drain() (filled int) {
 		c.fill(found, data[:n], n == len(data))
 		c.fifo.advance(n)
 		filled++
+	}
+	if filled > 0 {
+		c.congestion()
 	}
 	return filled
 }
@@ -172,7 +178,7 @@ func (c *Card) fill(found finding, data []byte, last bool) {
 	} else if c.opts.Lax {
 		c.violate("%s descriptor %d: %s", r.name, i, c.mem.whyNot(bus, len(data)))
 	}
-	done := RxDone{Status: rxDD, Length: uint16(len(data))}
+	done := RxDone{Hash: found.rss, Status: rxDD, Length: uint16(len(data))}
 	if last {
 		done.Status |= rxEOP | found.status
 		done.VLAN = found.vlan
@@ -181,7 +187,7 @@ func (c *Card) fill(found finding, data []byte, last bool) {
 		done = c.faults.Rx(done)
 	}
 	// The first half had the address in it: now it has the RSS hash.
-	binary.LittleEndian.PutUint64(c.mem.bytes[at:], found.rss)
+	binary.LittleEndian.PutUint64(c.mem.bytes[at:], done.Hash)
 	r.head = r.next(i)
 	c.finish(writeback{r, i, uint64(done.VLAN)<<rxVLAN | uint64(done.Length)<<rxBytes | uint64(done.Status)})
 

@@ -48,7 +48,7 @@ func txSize(cmd uint32) int {
 // txReady reports whether a descriptor of r can be fetched.
 func (c *Card) txReady(r *ring) bool {
 	return r.bound && r.head != r.tail && c.has(regTCTL, tctlEN) && c.has(regTARC+r.queue*perQueue, tarcEN) &&
-		(c.linkUp || c.loopback()) && !c.faults.TxStuck && c.mayAccess()
+		(c.linkUp || c.loopback()) && !c.paused && !c.faults.TxStuck && !c.txHung && c.mayAccess()
 }
 
 // loopback reports whether what the card transmits comes back to it inside the

@@ -37,7 +37,7 @@ func (c *Card) Deliver(frame []byte) {
 	defer c.mu.Unlock()
 	if c.linkUp {
 		c.arrive(frame)
-		c.drain()
+		c.settleWire()
 	}
 }
 
@@ -47,7 +47,15 @@ func (c *Card) deliver(batch []byte) {
 	defer c.mu.Unlock()
 	if c.linkUp {
 		each(batch, c.arrive)
-		c.drain()
+		c.settleWire()
+	}
+}
+
+// settleWire stores what has arrived, and sends what that calls for.
+func (c *Card) settleWire() {
+	c.drain()
+	if len(c.out) > 0 {
+		c.wake()
 	}
 }
 
