@@ -19,7 +19,7 @@ const bufferSize = 2048
 // again: a tail equal to the head would mean that it owns none.
 type rxQueue struct {
 	_     cpu.Pad
-	turn  turn // guards ring, next and frame
+	turn  turn // guards ring, next, frame and packets
 	card  Card
 	regs  uint32 // what to add to a queue register's offset
 	ring  *nicring.Ring[rxDesc]
@@ -29,7 +29,8 @@ type rxQueue struct {
 	maxFrame int
 	frame    partial // what has come of a frame that is not whole
 
-	packets, bytes, dropped atomic.Uint64
+	packets uint64 // received
+	dropped atomic.Uint64
 
 	line    *line
 	waiter  waiter
@@ -138,7 +139,7 @@ func (q *rxQueue) recv(bufs []*pktbuf.Buf) int {
 	// bufs[next:fresh] are empty buffers, each waiting to take the place of one
 	// that leaves the ring; bufs[:n] are frames.
 	fresh := q.cache.GetN(bufs[:ready])
-	n, next, bytes := 0, 0, 0
+	n, next := 0, 0
 	for range fresh {
 		b, d := q.ring.Buf(q.next), q.ring.Desc(q.next)
 		done := atomic.LoadUint64(&d.done)
@@ -157,7 +158,6 @@ func (q *rxQueue) recv(bufs []*pktbuf.Buf) int {
 		}
 		q.arm(q.next, b)
 		if frame != nil {
-			bytes += frame.Len()
 			bufs[n] = frame
 			n++
 		}
@@ -167,8 +167,7 @@ func (q *rxQueue) recv(bufs []*pktbuf.Buf) int {
 	if fresh > 0 {
 		q.doorbell()
 	}
-	cpu.Publish(&q.packets, q.packets.Load()+uint64(n))
-	cpu.Publish(&q.bytes, q.bytes.Load()+uint64(bytes))
+	q.packets += uint64(n)
 	return n
 }
 

@@ -161,14 +161,12 @@ func (p *Port) ExtendedStats() (iter.Seq2[string, uint64], error) {
 		all = append(all, stat{fmt.Sprintf(format, args...), v})
 	}
 	for i, q := range p.rx {
-		add(q.packets.Load(), "rx_queue_%d_packets", i)
-		add(q.bytes.Load(), "rx_queue_%d_bytes", i)
+		add(p.at(&q.turn, &q.packets), "rx_queue_%d_packets", i)
 		add(q.dropped.Load(), "rx_queue_%d_dropped", i)
 		add(uint64(q.watched.rung), "rx_queue_%d_doorbells_repeated", i)
 	}
 	for i, q := range p.tx {
-		add(q.sent.Load(), "tx_queue_%d_packets", i)
-		add(q.bytes.Load(), "tx_queue_%d_bytes", i)
+		add(p.at(&q.turn, &q.sent), "tx_queue_%d_packets", i)
 		add(q.dropped.Load(), "tx_queue_%d_dropped", i)
 		add(uint64(q.watched.rung), "tx_queue_%d_doorbells_repeated", i)
 	}
@@ -183,6 +181,15 @@ func (p *Port) ExtendedStats() (iter.Seq2[string, uint64], error) {
 			}
 		}
 	}, err
+}
+
+// at reads what a queue counts. While the card is down the turns are the port's.
+func (p *Port) at(t *turn, n *uint64) uint64 {
+	if !p.down {
+		t.seize(turnLooked)
+		defer t.leave()
+	}
+	return *n
 }
 
 type stat struct {

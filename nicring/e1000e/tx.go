@@ -22,7 +22,7 @@ import (
 // has reported that one.
 type txQueue struct {
 	_       cpu.Pad
-	turn    turn // guards what follows, down to bursts
+	turn    turn // guards what follows, down to sent
 	card    Card
 	regs    uint32 // what to add to a queue register's offset
 	ring    *nicring.Ring[txDesc]
@@ -33,8 +33,10 @@ type txQueue struct {
 	packets uint32  // packets handed over
 	bursts  []burst // bursts[i]: the burst that begins at descriptor i
 
-	cfg                  *Config
-	sent, bytes, dropped atomic.Uint64
+	sent uint64 // packets handed over, in all
+
+	cfg     *Config
+	dropped atomic.Uint64
 
 	watched watched
 	_       cpu.Pad
@@ -120,6 +122,7 @@ func (q *txQueue) send(bufs []*pktbuf.Buf) int {
 		q.ring.SetBuf(q.packets, b)
 		q.packets++
 	}
+	q.sent += uint64(n)
 	if q.tail != first {
 		q.ring.Desc(q.tail - 1).cmd |= txRS
 		q.bursts[q.ring.Index(first)] = burst{q.tail - 1, q.packets}
