@@ -40,6 +40,7 @@ type rig struct {
 	txBytesBare bool // GOTC counts no CRC
 	padsNothing bool // sends short frames as they are, whatever TCTL.PSP says
 	fragments   bool // makes IP fragments in place of TCP segments
+	floorsGap   bool // makes ITR at least 500, whatever it is told
 	reorders    bool // the wire changes the order of frames that have to wait for the card
 }
 
@@ -76,6 +77,13 @@ func conform(t *testing.T, open func(t *testing.T) *rig) {
 		{"SendRefuses", testSendRefuses},
 		{"Statistics", testStatistics},
 		{"Wait", testWait},
+		{"WaitQueues", testWaitQueues},
+		{"InterruptsOff", testInterruptsOff},
+		{"InterruptGap", testInterruptGap},
+		{"LinkChange", testLinkChange},
+		{"StatisticsByName", testStatisticsByName},
+		{"Reset", testReset},
+		{"ResetWhileWaiting", testResetWhileWaiting},
 		{"PoolExhausted", testPoolExhausted},
 		{"CloseUnderTraffic", testCloseUnderTraffic},
 		{"Reopen", testReopen},

@@ -42,6 +42,7 @@ func TestQEMUCard(t *testing.T) {
 			txBytesBare: true,
 			padsNothing: true,
 			fragments:   true,
+			floorsGap:   true,
 		}
 	})
 }

@@ -12,7 +12,7 @@ import (
 // hold the queue still while it resets the card.
 //
 // It is no lock that the two contend for: the port's turns are a few hundred
-// nanoseconds in a fifth of a second, and a queue whose card is down is refused,
+// nanoseconds in a tenth of a second, and a queue whose card is down is refused,
 // not waited for.
 type turn struct{ state atomic.Uint64 }
 

@@ -14,10 +14,10 @@ import (
 // in milliseconds at its slowest, and what stops it for longer, a pause or a link
 // that is down, it says. Together they keep an outage below a second.
 const (
-	lookEvery = 200 * time.Millisecond
-	patience  = 3
+	lookEvery = 100 * time.Millisecond
+	patience  = 4
 
-	countEvery = 300 // looks; in a minute no counter comes near its end
+	countEvery = 600 // looks; in a minute no counter comes near its end
 )
 
 // watch looks after the card until ctx is done.

@@ -1,0 +1,290 @@
+package e1000e_test
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ferrule-go/ferrule/nicring"
+	"github.com/ferrule-go/ferrule/nicring/e1000e"
+	"github.com/ferrule-go/ferrule/nicring/nictest"
+	"github.com/ferrule-go/ferrule/pktbuf"
+)
+
+// twoQueues opens a port with two receive queues, and returns two frames for each.
+func (r *rig) twoQueues(t *testing.T, change ...func(*e1000e.Config)) (d *desk, frames [2][][]byte) {
+	d = r.open(t, append(change, func(c *e1000e.Config) { c.RxCaches = append(c.RxCaches, c.RxCaches[0]) })...)
+	rss := nicring.NewRSS(2)
+	toeplitz := nicring.NewToeplitz(rss.Key)
+	for i := 0; len(frames[0]) < 2 || len(frames[1]) < 2; i++ {
+		f := r.packet(port(host4, 2000+i), port(host4, 80), tcp, 100)
+		hash, _ := toeplitz.Frame(f, rss.Hashes)
+		queue := rss.Table[hash&127]
+		frames[queue] = append(frames[queue], f)
+	}
+	return d, frames
+}
+
+// testWaitQueues has a goroutine wait on each queue of one interrupt. Each wakes
+// for its own frames, every time, whatever the other does.
+func testWaitQueues(t *testing.T, r *rig) {
+	d, frames := r.twoQueues(t)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	woke := [2]chan error{make(chan error), make(chan error)}
+	proceed := [2]chan bool{make(chan bool), make(chan bool)}
+	var waiters sync.WaitGroup
+	for i := range 2 {
+		q := d.port.RxQueue(i)
+		waiters.Go(func() {
+			for range proceed[i] { // the desk's cache is one for both queues
+				woke[i] <- q.Wait(ctx)
+			}
+		})
+		proceed[i] <- true
+	}
+	bufs := make([]*pktbuf.Buf, 2)
+	random := rand.New(rand.NewPCG(1, 1))
+	for range 60 {
+		i := random.IntN(2)
+		r.deliver(frames[i][0])
+		select {
+		case err := <-woke[i]:
+			require.NoError(t, err)
+		case err := <-woke[1-i]:
+			require.Fail(t, "the other queue's goroutine woke", "%v", err)
+		}
+		require.Equal(t, 1, d.port.RxQueue(i).Recv(bufs))
+		require.Equal(t, frames[i][0], bufs[0].Bytes())
+		d.cache.PutN(bufs[:1])
+		proceed[i] <- true
+	}
+
+	// Both at once; and then one is told to give up, and the other waits on.
+	r.deliver(frames[0][0], frames[1][0])
+	for i := range 2 {
+		require.NoError(t, <-woke[i])
+		require.Equal(t, 1, d.port.RxQueue(i).Recv(bufs))
+		d.cache.PutN(bufs[:1])
+	}
+	close(proceed[0])
+	short, cancelShort := context.WithCancel(ctx)
+	done := make(chan error)
+	go func() { done <- d.port.RxQueue(0).Wait(short) }()
+	proceed[1] <- true
+	cancelShort()
+	require.ErrorIs(t, <-done, context.Canceled)
+	r.deliver(frames[1][1])
+	require.NoError(t, <-woke[1])
+	require.Equal(t, 1, d.port.RxQueue(1).Recv(bufs))
+	d.cache.PutN(bufs[:1])
+	close(proceed[1])
+	waiters.Wait()
+}
+
+// testInterruptsOff counts: a port that is polled takes no interrupt, one that
+// waits takes about one for each time that it does, and one that waits for nothing
+// takes none.
+func testInterruptsOff(t *testing.T, r *rig) {
+	d := r.open(t)
+	p := nicring.NewPoller(d.rx, nicring.PollerConfig{})
+	bufs := make([]*pktbuf.Buf, 8)
+	take := func(n int) {
+		for got := 0; got < n; {
+			k, err := p.Recv(t.Context(), bufs)
+			require.NoError(t, err)
+			d.cache.PutN(bufs[:k])
+			got += k
+		}
+	}
+	before := d.stat("interrupts_taken")
+	for i := range 20 {
+		r.deliver(r.frames(8*i, 8)...)
+		d.recv(8, 8)
+	}
+	require.Equal(t, before, d.stat("interrupts_taken"), "while it was polled")
+
+	const naps = 10
+	before = d.stat("interrupts_taken")
+	for i := range naps {
+		done := make(chan bool)
+		go func() {
+			take(1)
+			close(done)
+		}()
+		const ims = 0xD0
+		d.await(func() bool { return r.card.Read32(ims) != 0 }, "sleep")
+		r.deliver(r.frame(i, 100))
+		<-done
+	}
+	taken := d.stat("interrupts_taken") - before
+	require.GreaterOrEqual(t, taken, uint64(naps/2), "a look at the queue may come before an interrupt")
+	require.LessOrEqual(t, taken, uint64(2*naps), "one for each nap, and a few without cause")
+}
+
+// stat returns one of the port's statistics.
+func (d *desk) stat(name string) uint64 {
+	d.t.Helper()
+	stats, err := d.port.ExtendedStats()
+	require.NoError(d.t, err)
+	for n, v := range stats {
+		if n == name {
+			return v
+		}
+	}
+	require.Fail(d.t, "no such statistic", name)
+	return 0
+}
+
+// testLinkChange waits for the link to go down and to come up.
+func testLinkChange(t *testing.T, r *rig) {
+	d := r.open(t)
+	up := nicring.Link{Up: true, Mbps: 1000, FullDuplex: true}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	link, err := d.port.LinkChange(ctx, nicring.Link{})
+	require.NoError(t, err)
+	require.Equal(t, up, link)
+	for range 3 {
+		for _, want := range []nicring.Link{{}, up} {
+			done := make(chan nicring.Link)
+			go func() {
+				got, _ := d.port.LinkChange(ctx, link)
+				done <- got
+			}()
+			r.setLink(want.Up)
+			link = <-done
+			require.Equal(t, want, link)
+		}
+	}
+	cancel()
+	_, err = d.port.LinkChange(ctx, link)
+	require.ErrorIs(t, err, context.Canceled)
+	d.port.Close()
+	_, err = d.port.LinkChange(t.Context(), link)
+	require.ErrorContains(t, err, "the port is closed")
+}
+
+// testInterruptGap reads what the card was told.
+func testInterruptGap(t *testing.T, r *rig) {
+	const itr = 0xC4
+	for _, c := range []struct {
+		gap  time.Duration
+		want uint32
+	}{{0, 195}, {1, 0}, {time.Millisecond, 3906}} {
+		d := r.open(t, func(cfg *e1000e.Config) { cfg.InterruptGap = c.gap })
+		if !r.floorsGap {
+			require.Equal(t, c.want, r.card.Read32(itr)&0xFFFF)
+		}
+		done := make(chan error)
+		go func() { done <- d.rx.Wait(t.Context()) }()
+		r.deliver(r.frame(1, 100))
+		require.NoError(t, <-done)
+		d.recv(1, 1)
+		d.close()
+	}
+}
+
+// TestWaitersOfARemovedCard are woken, all of them.
+func TestWaitersOfARemovedCard(t *testing.T) {
+	r, card := memoryRig(t)
+	d, _ := r.twoQueues(t)
+	done := make(chan error)
+	for i := range 2 {
+		go func() { done <- d.port.RxQueue(i).Wait(t.Context()) }()
+	}
+	go func() {
+		_, err := d.port.LinkChange(t.Context(), nicring.Link{Up: true, Mbps: 1000, FullDuplex: true})
+		done <- err
+	}()
+	card.Remove()
+	for range 3 {
+		require.ErrorIs(t, <-done, nicring.ErrRemoved)
+	}
+}
+
+// TestRemovedWithoutNotice has registers read all ones and nobody say so, as when
+// the kernel does not notice.
+func TestRemovedWithoutNotice(t *testing.T) {
+	r, card := memoryRig(t)
+	s := &silent{Card: card, off: make(chan struct{})}
+	r.card = s
+	d := r.open(t)
+	done := make(chan error)
+	go func() { done <- d.rx.Wait(t.Context()) }()
+	close(s.off)
+	require.ErrorIs(t, <-done, nicring.ErrRemoved)
+}
+
+// A silent card ceases to answer.
+type silent struct {
+	*nictest.Card
+	off chan struct{}
+}
+
+func (s *silent) Read32(offset uint32) uint32 {
+	select {
+	case <-s.off:
+		return 0xFFFFFFFF
+	default:
+		return s.Card.Read32(offset)
+	}
+}
+
+// TestNoWakeUpIsLost races arrivals with the opening of the mask, many times and
+// with both queues of one interrupt.
+func TestNoWakeUpIsLost(t *testing.T) {
+	r, _ := memoryRig(t)
+	d, frames := r.twoQueues(t)
+	n := 4000
+	if testing.Short() {
+		n = 500
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	var cache sync.Mutex // one cache, two goroutines
+	seen := [2]chan bool{make(chan bool, 1), make(chan bool, 1)}
+	errs := make(chan error, 2)
+	for i := range 2 {
+		q := d.port.RxQueue(i)
+		go func() {
+			bufs := make([]*pktbuf.Buf, 4)
+			for got := 0; got < n; {
+				if err := q.Wait(ctx); err != nil {
+					errs <- err
+					return
+				}
+				cache.Lock()
+				k := q.Recv(bufs)
+				d.cache.PutN(bufs[:k])
+				cache.Unlock()
+				for range k {
+					seen[i] <- true
+				}
+				got += k
+			}
+			errs <- nil
+		}()
+	}
+	var senders sync.WaitGroup
+	for i := range 2 {
+		senders.Go(func() {
+			for range n {
+				r.deliver(frames[i][0])
+				select {
+				case <-seen[i]: // the next comes when the queue goes back to sleep
+				case <-ctx.Done():
+					return
+				}
+			}
+		})
+	}
+	senders.Wait()
+	require.NoError(t, <-errs)
+	require.NoError(t, <-errs)
+	require.Less(t, d.stat("interrupts_taken"), uint64(4*n))
+}
