@@ -47,6 +47,17 @@ func TestBadCommandLines(t *testing.T) {
 		"generate --rate recorded":          "generate: --rate recorded: want --pcap with it, which says what was recorded",
 		"generate --rate soon":              `invalid argument "soon" for "--rate" flag: want frames a second, as 5000, 100k or 1.2M, or max, or with --pcap recorded`,
 		"generate --size 12":                `invalid argument "12" for "--size" flag: want bytes without FCS from 60 to 9216, several with commas, or imix`,
+		"capture":                           "capture: no --write: want a file, or - for standard output",
+		"capture a b":                       "capture: got 2 addresses, want one, or none for the demonstration",
+		"capture -w - --rotate-size 1M":     "capture: standard output is one file: want --write FILE to rotate",
+		"capture -w f --files 3":            "capture: --files 3: want one of --rotate-size, --rotate-time and --rotate-count with it",
+		"capture -w f --snaplen 13":         "capture: --snaplen 13: want 14 to 9230",
+		"capture -w f --ring 7":             "capture: --ring 7: want a power of two from 8 to 32768",
+		"capture -w f --rotate-size much":   `invalid argument "much" for "--rotate-size" flag: want bytes, as 500k, 100M or 1G`,
+		"capture -w f --rotate-time=-1s":    "capture: --rotate-time -1s: want a positive one",
+		"capture -w f --duration=-1s":       "capture: --duration -1s: want a positive one, or 0 for no end",
+		"capture -w f --filter x":           `capture: --filter "x": "x" is no condition (see: ferrule capture --help)`,
+		"capture -w f --filter-code /x":     "capture: --filter-code: open /x: no such file or directory",
 		"generate --pcap /nowhere/t.pcapng": "generate: --pcap: open /nowhere/t.pcapng: no such file or directory",
 	} {
 		root := newRoot()

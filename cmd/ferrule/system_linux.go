@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"os"
+	"os/signal"
 	"strconv"
 	"strings"
 
@@ -10,6 +12,11 @@ import (
 
 // stopSignals end a command in good order.
 var stopSignals = []os.Signal{os.Interrupt, unix.SIGTERM}
+
+// ignoreBrokenPipe has a write to a pipe that nobody reads fail, and not kill.
+func ignoreBrokenPipe() { signal.Ignore(unix.SIGPIPE) }
+
+func isBrokenPipe(err error) bool { return errors.Is(err, unix.EPIPE) }
 
 func isTerminal(f *os.File) bool {
 	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)

@@ -7,6 +7,11 @@ import "os"
 // stopSignals end a command in good order.
 var stopSignals = []os.Signal{os.Interrupt}
 
+// ignoreBrokenPipe leaves a write to a pipe that nobody reads as it is here.
+func ignoreBrokenPipe() {}
+
+func isBrokenPipe(error) bool { return false }
+
 func isTerminal(f *os.File) bool {
 	info, err := f.Stat()
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
