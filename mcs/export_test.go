@@ -81,6 +81,12 @@ func ParkAndEnd(times int) {
 	for n := range times {
 		s.state.Store(waiting)
 		turn.Store(int64(2*n + 1))
+		for range n / 64 % 64 {
+			turn.Load()
+		}
+		if n%16 == 0 {
+			runtime.Gosched() // so that the other comes first with one processor, too
+		}
 		s.park(nil)
 		turn.Store(int64(2*n + 2))
 	}

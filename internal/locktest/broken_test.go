@@ -22,7 +22,7 @@ var broken = []struct {
 	{tryLockOfHeld, trial, `TryLock of a lock held after TryLock = true`},
 	{lastInFirst, trial, `waiters were served in the order`},
 	{losesHandOver, trial, `cancelled as the lock came: goroutines hang|cancelled at random: goroutines hang`},
-	{staysInLine, trial, `behind those who gave up: goroutines hang`},
+	{staysInLine, trial, `behind those who gave up: goroutines hang|in line behind those who left: goroutines hang`},
 	{losesThoseBehind, trial, `behind those who gave up: goroutines hang|in line behind those who left: goroutines hang`},
 	{deafToCancel, trial, `a wait that was cancelled hangs`},
 	{errorWithLock, trial, `goroutines hang`},
@@ -60,7 +60,7 @@ func TestTrialCatchesBrokenLocks(t *testing.T) {
 	for _, b := range broken {
 		t.Run(string(b.fault), func(t *testing.T) {
 			t.Parallel()
-			cmd := exec.Command(os.Args[0], "-test.run=^TestBrokenLock$", "-test.short", "-test.timeout=20s")
+			cmd := exec.Command(os.Args[0], "-test.run=^TestBrokenLock$", "-test.short", "-test.failfast", "-test.timeout=20s")
 			cmd.Env = append(os.Environ(), "FERRULE_BROKEN="+string(b.fault))
 			out, err := cmd.CombinedOutput()
 			require.Error(t, err, "the trial passed")

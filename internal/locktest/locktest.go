@@ -132,7 +132,7 @@ func crowds(t *testing.T, name string, test func(t *testing.T, goroutines int)) 
 // in all: fewer if they take long, for a lock that serves a crowd in order waits
 // for the scheduler at every turn.
 func rounds(sections, goroutines int) iter.Seq[int] {
-	limit := 40 * time.Millisecond
+	limit := 25 * time.Millisecond
 	if testing.Short() {
 		sections, limit = sections/4, limit/4
 	}
