@@ -22,8 +22,8 @@ import (
 // the driver: its reads of descriptors that another wrote, its writes, the pool
 // and the doorbells. An operation is a packet.
 func BenchmarkForward(b *testing.B) {
-	for _, burst := range []int{1, 4, 32, 256} {
-		b.Run(fmt.Sprintf("ring=1024/size=64/burst=%d", burst), func(b *testing.B) { forward(b, 1024, burst) })
+	for _, c := range []struct{ ring, burst int }{{1024, 1}, {1024, 4}, {1024, 32}, {1024, 256}, {64, 32}, {256, 32}, {4096, 32}} {
+		b.Run(fmt.Sprintf("ring=%d/size=64/burst=%d", c.ring, c.burst), func(b *testing.B) { forward(b, c.ring, c.burst) })
 	}
 }
 
