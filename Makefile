@@ -7,7 +7,7 @@ COMMANDS  = qemu-system-x86_64 qemu-aarch64 ip ping ethtool xz
 # What runs where there is no Linux or no card: all but uio and the programs.
 PORTABLE  = . ./internal/... ./spinlock ./mcs ./rcu ./spsc ./mpmc ./pktbuf ./nicring ./nicring/e1000e ./nicring/nictest ./nicring/internal/mmio
 # What is lock-free or waits: everything whose schedule matters.
-CONCURRENT = ./internal/cpu ./spinlock ./mcs ./rcu ./spsc ./mpmc ./pktbuf ./nicring/nictest ./nicring/e1000e
+CONCURRENT = ./internal/cpu ./internal/eventcount ./spinlock ./mcs ./rcu ./spsc ./mpmc ./pktbuf ./nicring ./nicring/nictest ./nicring/e1000e
 
 .PHONY: test deps vet unit race schedules ports vm bench lint
 
@@ -26,14 +26,17 @@ deps:
 
 vet:
 	$(GO) vet -tags qtest,vm ./...
+	$(GO) vet -tags ferrule_debug ./...
 	GOARCH=arm64 $(GO) vet -tags qtest,vm ./...
 	GOARCH=386 $(GO) vet $(PORTABLE)
 	GOOS=darwin GOARCH=arm64 $(GO) build ./...
 
-# As a user's build has it: the publish store is a MOV. With QEMU's card.
+# As a user's build has it: the publish store is a MOV. With QEMU's card. Then
+# with each of the tags that a user may set.
 unit:
 	$(GO) test -tags qtest ./...
-	$(GO) test -tags ferrule_strict ./internal/cpu ./spsc ./mpmc ./rcu
+	$(GO) test -short -tags ferrule_strict $(CONCURRENT)
+	$(GO) test -short -tags ferrule_debug ./internal/lockdebug ./spinlock ./mcs ./pktbuf
 
 race:
 	$(GO) test -race -tags qtest ./...
@@ -60,5 +63,6 @@ bench:
 
 # Not SA2001: a section may be empty, in the tests of what a section is.
 lint: vet
+	$(GO) vet -C bench ./...
 	$(GO) test -count 1 .
 	$(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2 -checks inherit,-SA2001 -tags qtest,vm ./...
