@@ -82,6 +82,7 @@ func conform(t *testing.T, open func(t *testing.T) *rig) {
 		{"InterruptGap", testInterruptGap},
 		{"LinkChange", testLinkChange},
 		{"StatisticsByName", testStatisticsByName},
+		{"PauseRegisters", testPauseRegisters},
 		{"Reset", testReset},
 		{"ResetWhileWaiting", testResetWhileWaiting},
 		{"PoolExhausted", testPoolExhausted},

@@ -233,7 +233,7 @@ func (p *Port) reset() error {
 		return errors.New("EECD.AUTO_RD is still clear after 100ms: the card has not read its NVM")
 	}
 	p.halt() // QEMU's card resets its address and nothing else
-	p.clear(regCTRL, ctrlMasterDisable)
+	p.clear(regCTRL, ctrlMasterDisable|ctrlRFCE|ctrlTFCE|ctrlVME)
 	p.card.Read32(regICR)
 	return nil
 }

@@ -55,9 +55,9 @@ func (c *Card) SetFaults(f Faults) {
 	c.faults = f
 	c.txHung = c.txHung || f.TxHangs
 	c.rxHung = c.rxHung || f.RxHangs
-	held := c.held
-	c.held = nil
-	for _, w := range held {
+	for len(c.held) > 0 {
+		w := c.held[0]
+		c.held = c.held[1:]
 		c.handBack(w)
 	}
 	c.wake()

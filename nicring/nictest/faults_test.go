@@ -1,7 +1,9 @@
 package nictest_test
 
 import (
+	"context"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -165,4 +167,90 @@ func TestFatesOfAFrame(t *testing.T) {
 	require.EqualValues(t, 2, d.Read32(TPR), "the lost one was never there")
 	require.EqualValues(t, 1, d.Read32(GPRC))
 	require.EqualValues(t, 1, d.Read32(CRCERRS))
+}
+
+// TestHeldTransmitDescriptorsComeBackInOrder holds two back and reports one behind
+// them. When they are let go, the card owns none of the three, and no more than
+// before.
+func TestHeldTransmitDescriptorsComeBackInOrder(t *testing.T) {
+	d := newTiny(t, 8, nictest.Options{})
+	d.Check(t)
+	for range 3 {
+		d.SetFaults(nictest.Faults{HoldTx: 2})
+		for range 3 {
+			d.send(frame(mac, 60, 0))
+		}
+		d.SetFaults(nictest.Faults{})
+		for range 4 { // they would not fit if any were held
+			d.send(frame(mac, 60, 1))
+		}
+	}
+}
+
+func TestHangsUntilReset(t *testing.T) {
+	d := newTiny(t, 8, nictest.Options{})
+	d.Check(t)
+	got := d.collect()
+	d.SetFaults(nictest.Faults{TxHangs: true, RxHangs: true})
+	d.SetFaults(nictest.Faults{})
+	d.send(frame(mac, 60, 0))
+	d.Deliver(frame(mac, 60, 0))
+	require.Empty(t, got())
+	require.Zero(t, d.Read32(TDH))
+	require.Zero(t, d.Read32(RDH))
+	require.EqualValues(t, 1, d.Read32(GPRC), "it is in the card")
+	require.NoError(t, d.SetBusMaster(false))
+	d.reset()
+	d.start()
+	d.arm(7)
+	d.send(frame(mac, 60, 1))
+	d.Deliver(frame(mac, 60, 2))
+	require.Len(t, got(), 1)
+	require.Equal(t, frame(mac, 60, 2), d.recv())
+}
+
+func TestDoorbellsAndInterruptsAreLost(t *testing.T) {
+	d := newTiny(t, 8, nictest.Options{})
+	d.Check(t)
+	got := d.collect()
+	d.SetFaults(nictest.Faults{LostDoorbells: 1, LostInterrupts: 1})
+	d.send(frame(mac, 60, 0))
+	require.Empty(t, got())
+	require.Zero(t, d.Read32(TDT))
+	d.send(frame(mac, 60, 1))
+	require.Len(t, got(), 2)
+
+	d.Write32(IMS, 0x80)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- d.WaitInterrupt(ctx) }()
+	require.Eventually(t, func() bool {
+		d.Deliver(frame(mac, 60, 0))
+		d.recv()
+		return d.Read32(ICS)&0x80 != 0
+	}, 20*time.Second, time.Millisecond)
+	cancel()
+	require.ErrorIs(t, <-done, context.Canceled, "that interrupt was lost")
+	d.Read32(IAC)
+	require.NoError(t, d.WaitInterrupt(t.Context()), "the wire is still up")
+	require.EqualValues(t, 1, d.Read32(IAC))
+}
+
+// TestChaosIsTheSameForASeed compares the names of two sequences, and that each
+// fault ends.
+func TestChaosIsTheSameForASeed(t *testing.T) {
+	sequence := func(seed uint64) (names []string) {
+		d := newTiny(t, 8, nictest.Options{})
+		d.Check(t)
+		x := nictest.NewChaos(d.Card, seed)
+		for range 50 {
+			name, end := x.Next()
+			names = append(names, name)
+			end()
+			require.NotZero(t, d.Read32(STATUS)&2, "the link after %q", name)
+		}
+		return names
+	}
+	require.Equal(t, sequence(1), sequence(1))
+	require.NotEqual(t, sequence(1), sequence(2))
 }
