@@ -87,6 +87,22 @@ func ExampleChange() {
 	// Output: 0000:03:00.0 went from e1000e to uio_pci_generic and eth1 is gone; undo with: ferrule unbind 0000:03:00.0
 }
 
+// Cards that may be bound: an IOMMU lets their addresses be, and nobody uses them.
+func ExampleInfo() {
+	cards, err := uio.List()
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, c := range cards {
+		inUse := false
+		for _, i := range c.Interfaces {
+			inUse = inUse || i.Up || len(i.Addrs) > 0
+		}
+		log.Printf("%s of %q: in use %v, IOMMU %q", c.Address, c.Driver, inUse, c.IOMMUType)
+	}
+	// Output:
+}
+
 // The registers of a card, without a driver.
 func ExampleDevice() {
 	card, err := uio.Open(yourCard)
