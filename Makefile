@@ -36,7 +36,8 @@ vet:
 unit:
 	$(GO) test -tags qtest ./...
 	$(GO) test -short -tags ferrule_strict $(CONCURRENT)
-	$(GO) test -short -tags ferrule_debug ./internal/lockdebug ./spinlock ./mcs ./pktbuf
+	$(GO) test -tags ferrule_debug -run Debug ./spinlock ./mcs
+	$(GO) test -short -tags ferrule_debug ./pktbuf
 
 race:
 	$(GO) test -race -tags qtest ./...
