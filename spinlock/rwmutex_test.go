@@ -89,5 +89,10 @@ func TestTryLockAfterAReaderThatWaited(t *testing.T) {
 		l.RUnlock()
 		require.True(t, l.TryLock())
 		l.Unlock()
+
+		require.True(t, l.Register())
+		l.RUnlock() // where nobody came, and is counted as less than nothing
+		require.True(t, l.TryLock())
+		l.Unlock()
 	}
 }
