@@ -151,6 +151,14 @@ func (c *Config) check() {
 	c.checkRSS()
 }
 
+// receiveBuffer returns how many KiB of the card's packet buffer are for reception:
+// all but what two of the longest frames need on their way out.
+func (c *Config) receiveBuffer() uint32 {
+	const all, least = 40, 8
+	out := (2*(c.MaxFrame+16) + 1023) / 1024
+	return uint32(all - max(out, least))
+}
+
 // checkRSS copies RSS, and makes one up where several queues need it.
 func (c *Config) checkRSS() {
 	queues := len(c.RxCaches)
@@ -224,6 +232,7 @@ func (p *Port) reset() error {
 		return fmt.Errorf("STATUS reads all ones: %w", nicring.ErrRemoved)
 	}
 	p.halt()
+	p.card.Write32(regPBA, p.cfg.receiveBuffer()) // takes effect with the reset
 	p.set(regCTRL, ctrlRST)
 	time.Sleep(time.Millisecond) // no access for a microsecond after RST
 	if !p.until(regCTRL, ctrlRST, 0) {

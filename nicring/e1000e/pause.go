@@ -20,7 +20,7 @@ func (p *Port) startPause() {
 		bits |= ctrlRFCE
 	}
 	if pause&nicring.PauseSend != 0 {
-		room := p.card.Read32(regPBA) & 0xFFFF << 10
+		room := p.cfg.receiveBuffer() << 10
 		high := min(room/2, room-2*uint32(p.cfg.MaxFrame+crc)) &^ 7
 		w(regFCRTH, high)
 		w(regFCRTL, high/2&^7|fcrtlXONE)

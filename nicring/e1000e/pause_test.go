@@ -17,8 +17,9 @@ func testPauseRegisters(t *testing.T, r *rig) {
 	const (
 		ctrl, rfce, tfce             = 0, 1 << 27, 1 << 28
 		fcal, fcah, fct              = 0x28, 0x2C, 0x30
+		pba                          = 0x1000
 		fcttv, fcrtl, fcrth, xone    = 0x170, 0x2160, 0x2168, 1 << 31
-		half, lessTwoOfTheLongest    = 16 << 10, 32<<10 - 2*9234
+		half, lessTwoOfTheLongest    = 16 << 10, 21<<10 - 2*9234
 		obey, send                   = nicring.PauseObey, nicring.PauseSend
 		addressLow, addressHigh, typ = 0x00C28001, 0x0100, 0x8808
 	)
@@ -32,6 +33,7 @@ func testPauseRegisters(t *testing.T, r *rig) {
 		d := r.open(t, func(cfg *e1000e.Config) { cfg.Pause, cfg.MaxFrame = c.pause, c.max })
 		read := r.card.Read32
 		require.Equal(t, c.bits, read(ctrl)&(rfce|tfce))
+		require.Equal(t, map[int]uint32{0: 32, 9230: 21}[c.max], read(pba)&0xFFFF)
 		if c.pause != 0 {
 			require.Equal(t, []uint32{addressLow, addressHigh, typ, 0xFFFF}, []uint32{read(fcal), read(fcah), read(fct), read(fcttv)})
 		}

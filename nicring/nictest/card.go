@@ -158,7 +158,8 @@ func New(mem *Memory, opts Options) *Card {
 	if c.nvm == nil {
 		c.nvm = makeNVM(opts.MAC)
 	}
-	// The tables hold anything at power-up, and a reset leaves them alone.
+	c.regs[regPBA/4] = registerAt(regPBA).reset
+	// The tables hold anything at power-up. A reset leaves them and PBA alone.
 	for i := range uint32(128) {
 		c.regs[regMTA/4+i] = 0xA5A5A5A5
 		c.regs[regVFTA/4+i] = 0x5A5A5A5A
@@ -253,7 +254,7 @@ func (c *Card) reset() {
 	c.disownAll()
 	for i := range registers {
 		r := &registers[i]
-		if r.offset == regMTA || r.offset == regVFTA {
+		if r.offset == regMTA || r.offset == regVFTA || r.offset == regPBA {
 			continue
 		}
 		for n := range max(r.count, 1) {
@@ -264,7 +265,7 @@ func (c *Card) reset() {
 	for _, r := range c.rings {
 		r.reset()
 	}
-	c.fifo.reset(rxPacketBuffer)
+	c.fifo.reset(int(c.reg(regPBA) & 0xFFFF))
 	c.bufSize = bufferSize(0)
 	c.out = c.out[:0]
 	c.updateLink()

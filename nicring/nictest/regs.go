@@ -80,7 +80,7 @@ const (
 
 const (
 	packetBuffer   = 40 // KiB, shared between reception and transmission
-	rxPacketBuffer = 32 // KiB of it after a reset; see PBA
+	rxPacketBuffer = 32 // KiB of it at power-up; see PBA
 
 	windowSize = 128 << 10 // BAR0
 	regsEnd    = 0x6000    // no register that is modelled lies beyond
