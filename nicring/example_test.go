@@ -123,3 +123,38 @@ func ExampleMAC() {
 	fmt.Println(nicring.MAC{0x52, 0x54, 0, 0x12, 0x34, 0x56})
 	// Output: 52:54:00:12:34:56
 }
+
+// A program that costs no processor time while nothing arrives, and takes no
+// interrupt while there is something to do.
+func ExamplePoller() {
+	memory := nictest.NewMemory(4 << 20)
+	card := nictest.New(memory, nictest.Options{})
+	arena := pktbuf.NewArena(memory.Region())
+	pool, _ := pktbuf.NewPool(arena, 1024, 2048)
+	cache := pool.NewCache()
+	port, err := e1000e.Open(card, arena, e1000e.Config{RxRing: 64, RxCaches: []*pktbuf.Cache{cache}, TxCaches: []*pktbuf.Cache{cache}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	go card.Deliver(append(append([]byte{}, 2, 0, 0, 0, 0, 1), make([]byte, 54)...))
+
+	poller := nicring.NewPoller(port.RxQueue(0), nicring.PollerConfig{Busy: 50 * time.Microsecond})
+	err = poller.Run(ctx, func(burst []*pktbuf.Buf) {
+		fmt.Println(len(burst), "frame of", burst[0].Len(), "bytes")
+		cache.PutN(burst)
+		cancel()
+	})
+	fmt.Println(err)
+
+	poller.Close() // then the port, the caches and the pool
+	fmt.Println("close:", port.Close())
+	cache.Flush()
+	fmt.Println("close:", pool.Close())
+	// Output:
+	// 1 frame of 60 bytes
+	// nicring: receive: context canceled
+	// close: <nil>
+	// close: <nil>
+}

@@ -89,3 +89,17 @@ func ExampleMemory() {
 	// 4194304 bytes in 2 pages
 	// one after the other: false
 }
+
+// A card that breaks at random, the same way each time.
+func ExampleChaos() {
+	card := nictest.New(nictest.NewMemory(2<<20), nictest.Options{})
+	chaos := nictest.NewChaos(card, 1)
+	for range 2 {
+		_, end := chaos.Next() // and its name, for the log
+		// The driver under test has to live through what happens here,
+		end()
+		// and to be back within a second from here.
+	}
+	fmt.Println(len(card.Violations()), "violations")
+	// Output: 0 violations
+}

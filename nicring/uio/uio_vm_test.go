@@ -5,6 +5,7 @@ package uio_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -59,6 +60,7 @@ const (
 const (
 	holdCard = "FERRULE_UIO_TEST_HOLD"
 	tryCard  = "FERRULE_UIO_TEST_TRY"
+	dropCard = "FERRULE_UIO_TEST_DROP"
 )
 
 func TestMain(m *testing.M) {
@@ -67,6 +69,8 @@ func TestMain(m *testing.M) {
 		hold(os.Getenv(holdCard))
 	case os.Getenv(tryCard) != "":
 		try(os.Getenv(tryCard))
+	case os.Getenv(dropCard) != "":
+		drop(os.Getenv(dropCard))
 	default:
 		os.Exit(m.Run())
 	}
@@ -100,6 +104,36 @@ func try(card string) {
 	fmt.Println("open:", err)
 	_, err = uio.NewMemory(uio.PageSize)
 	fmt.Println("memory:", err)
+}
+
+// drop opens a card and memory, becomes nobody, and shows that all still works.
+func drop(card string) {
+	memory, err := uio.NewMemory(uio.PageSize)
+	fmt.Println("memory:", err)
+	d, err := uio.Open(card)
+	fmt.Println("open:", err)
+	fmt.Println("become nobody:", errors.Join(syscall.Setgroups(nil), syscall.Setgid(65534), syscall.Setuid(65534)))
+	_, err = os.ReadFile("/proc/1/mem")
+	fmt.Println("still root:", err == nil || os.Getuid() == 0)
+	fmt.Println("bus master:", d.SetBusMaster(true))
+	for range 3 {
+		d.Write32(regIMS, intRXO)
+		d.Write32(regICS, intRXO)
+		if err := d.WaitInterrupt(context.Background()); err != nil {
+			fmt.Println("interrupt:", err)
+		}
+		d.Read32(regICR)
+	}
+	fmt.Println("no interrupt:", d.WaitInterrupt(ended()))
+	d.Write32(regIMC, 0xFFFFFFFF)
+	fmt.Println("close:", d.Close(), memory.Close())
+}
+
+// ended returns a context that is over.
+func ended() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
 }
 
 // openCard gives the card to uio_pci_generic and opens it.
@@ -278,6 +312,18 @@ func TestWithoutPrivileges(t *testing.T) {
 	out = tryAs(t, kernelCard, nobody)
 	require.Contains(t, out, "bind: uio: bind 0000:00:11.0: open /sys/bus/pci/devices/0000:00:11.0/config: permission denied (run as root)\n")
 	require.Contains(t, out, "open: uio: open 0000:00:11.0: e1000e has it, not uio_pci_generic (ferrule bind 0000:00:11.0)\n")
+}
+
+// TestPrivilegesDropped has a process give up root once it has opened the card.
+func TestPrivilegesDropped(t *testing.T) {
+	bind(t, card)
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = append(os.Environ(), dropCard+"="+card)
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	require.Equal(t, "memory: <nil>\nopen: <nil>\nbecome nobody: <nil>\nstill root: false\n"+
+		"bus master: <nil>\nno interrupt: context canceled\nclose: <nil> <nil>\n", string(out))
+	require.False(t, isBusMaster(t, card))
 }
 
 func tryAs(t *testing.T, card string, as *syscall.SysProcAttr) string {
