@@ -42,6 +42,7 @@ var storeys = map[string]int{
 	"nicring/nictest":        8,
 	"nicring/internal/qtest": 8,
 	"internal/locktest":      9,
+	"stress":                 9,
 	"internal/mutant":        9,
 	"internal/ringtest":      9,
 

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package stress
+
+// systemTrials are of what only Linux has.
+var systemTrials []Trial
