@@ -45,7 +45,7 @@ func TestDriveANIC(t *testing.T) {
 		require.NoError(t, err, "%s: %s", line, out)
 	}
 
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	var out bytes.Buffer
 	code, err := run(ctx, Config{
@@ -54,7 +54,7 @@ func TestDriveANIC(t *testing.T) {
 		Command:     []string{"sh", "-e", "-c", "PATH=" + bin + ":$PATH\nexec 2>&1\n" + page.script},
 		Stdout:      &out,
 	})
-	require.NoError(t, err)
+	require.NoError(t, err, "%s", &out)
 	require.Zero(t, code, "%s", &out)
 	for _, words := range page.said {
 		require.Contains(t, out.String(), words)
