@@ -30,7 +30,7 @@ func TestMutantsAreCaught(t *testing.T) {
 			Caught: "TestStress"},
 		{Name: "lost race is full", File: "ring.go",
 			Old:    "\t\tif early > 0 {\n\t\t\treturn false\n\t\t}\n\t\tb.Lost()\n",
-			New:    "\t\treturn false\n",
+			New:    "\t\tb.Lost()\n\t\treturn false\n",
 			Caught: "TestLostRaceIsNeitherFullNorEmpty"},
 		{Name: "popped value kept alive", File: "ring.go",
 			Old:    "\t\t\tif r.pointers {\n\t\t\t\tvar zero T\n\t\t\t\tr.values[i] = zero\n\t\t\t}\n",

@@ -16,15 +16,17 @@ import (
 // Progress. Lost returns after a few microseconds and never enters the
 // scheduler. Wait pauses for ever longer, then yields to the scheduler, then
 // sleeps for ever longer, up to a millisecond: with one processor, too, it keeps
-// no other goroutine from running. Neither allocates.
+// no other goroutine from running. Who can be woken should not sleep but park, for
+// a sleeper wakes late, and in a queue each makes those behind it late too: Spin is
+// Wait for those. None of them allocates.
 //
-// Order. Neither orders anything: the loop's own loads and stores do.
+// Order. None orders anything: the loop's own loads and stores do.
 //
 // Ownership. A Backoff belongs to one loop of one goroutine and lives on its
 // stack. The zero value is ready.
 type Backoff struct {
 	losses uint32 // calls of Lost, up to lastLoss
-	waits  uint32 // calls of Wait since the last Lost, up to lastWait
+	waits  uint32 // calls of Wait or of Spin since the last Lost, up to lastWait
 	procs  uint32 // how many goroutines can run at once; 0 if not asked yet
 }
 
@@ -51,6 +53,13 @@ const (
 	// cheap beside one sleep.
 	yields = 1000
 
+	// Spin pauses for 8 and for 16, longer than Wait at first: each look costs the
+	// one it waits for a miss, and meanwhile that one does more than a single
+	// thing. It yields for as long as it costs to park and to be woken, some 13 µs.
+	firstSpin  = 3
+	spinPauses = 2
+	spinYields = 200
+
 	minSleep  = 16 * time.Microsecond
 	doublings = 6 // to 1.024 ms
 	lastWait  = pauses + yields + doublings
@@ -74,6 +83,26 @@ func (b *Backoff) Wait() { b.wait(0) }
 // all the time, as the holder of a busy lock does: each look costs that one a
 // cache miss, and the looks are farther apart.
 func (b *Backoff) poll() { b.wait(apart) }
+
+// Spin is Wait for one who can be woken by whom it waits for, and never sleeps: it
+// pauses, then yields, and in the end returns false. Then it is time to park,
+// which costs more than to spin but only once. With one processor it yields at
+// once.
+func (b *Backoff) Spin() bool {
+	if b.processors() == 1 {
+		b.waits = max(b.waits, spinPauses)
+	}
+	switch n := b.waits; {
+	case n < spinPauses:
+		cpu.Pause(1 << (firstSpin + n))
+	case n < spinPauses+spinYields:
+		runtime.Gosched()
+	default:
+		return false
+	}
+	b.waits++
+	return true
+}
 
 // queue is Wait for one in a line that has so many ahead of it, the holder
 // counted. It pauses in proportion, and with more ahead than can run at once it
@@ -117,9 +146,7 @@ func (b *Backoff) wait(apart uint32) {
 	b.waits = min(b.waits+1, lastWait)
 }
 
-// Spent reports whether Wait has come to sleeping. Who can be woken by the one it
-// waits for should park instead: a sleeper wakes up to a millisecond late, and in
-// a queue each makes those behind it late enough to sleep too.
+// Spent reports whether Wait has come to sleeping: what is waited for takes long.
 func (b *Backoff) Spent() bool { return b.waits >= pauses+yields }
 
 // Reset begins anew, for the next thing waited for.

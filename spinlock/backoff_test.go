@@ -53,6 +53,23 @@ func TestWaitSleepsLateAndBounded(t *testing.T) {
 	})
 }
 
+// Who can be woken is told to park, and has slept not at all by then.
+func TestSpinEndsInTimeToPark(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var b spinlock.Backoff
+		require.Zero(t, slept(func() {
+			for spins := 0; b.Spin(); spins++ {
+				require.Less(t, spins, 1000)
+			}
+		}))
+		require.False(t, b.Spin(), "and again, until there is something else to wait for")
+		b.Lost()
+		require.True(t, b.Spin())
+		b.Reset()
+		require.True(t, b.Spin())
+	})
+}
+
 // A race is lost to someone who got on, so the wait before it is over.
 func TestLostEndsTheWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -70,14 +87,18 @@ func TestLostEndsTheWait(t *testing.T) {
 // lets it. The scheduler may prefer the waiter once, and then no more.
 func TestWaitYieldsAtOnceOnOneProcessor(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	for range 1000 {
+	for i := range 1000 {
 		var done atomic.Bool
 		go done.Store(true)
 
 		var b spinlock.Backoff
 		waits := 0
 		for ; !done.Load(); waits++ {
-			b.Wait()
+			if i%2 == 0 {
+				b.Wait()
+			} else {
+				b.Spin()
+			}
 		}
 		require.LessOrEqual(t, waits, 3)
 	}

@@ -139,10 +139,12 @@ func (e *Event) Prepare() *Waiter {
 // fence is the notifier's as well as the caller's. Without help from the kernel
 // it lets pass a hundred times what a store buffer takes to drain.
 func fence() {
-	if !cpu.Membarrier() {
+	if !membarrier() {
 		time.Sleep(100 * time.Microsecond)
 	}
 }
+
+var membarrier = cpu.Membarrier // but in tests
 
 // Await returns nil once look returns true, and the context's error if that is
 // done first. It looks again and again while others are likely to act soon; then
@@ -154,8 +156,7 @@ func (e *Event) Await(ctx context.Context, look func() bool) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if !soon.Spent() {
-			soon.Wait()
+		if soon.Spin() {
 			continue
 		}
 		w := e.Prepare()
@@ -166,6 +167,7 @@ func (e *Event) Await(ctx context.Context, look func() bool) error {
 		if err := w.Wait(ctx); err != nil {
 			return err
 		}
+		soon.Reset()
 	}
 	return nil
 }

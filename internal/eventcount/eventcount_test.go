@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -162,6 +163,34 @@ func TestAwaitLooksOnceMore(t *testing.T) {
 	require.NoError(t, e.Await(t.Context(), func() bool { prepared = e.Waited(); return prepared }))
 	require.True(t, prepared)
 	require.False(t, e.Waited())
+}
+
+// Who has announced itself passes the fence before it looks, or, where there is
+// none, waits for as long as a store may take to be seen.
+func TestAnnouncedBeforeTheFence(t *testing.T) {
+	defer func() { membarrier = cpu.Membarrier }()
+	synctest.Test(t, func(t *testing.T) {
+		for _, granted := range []bool{true, false} {
+			var e Event
+			fences := 0
+			membarrier = func() bool {
+				require.True(t, e.Waited(), "announced first")
+				fences++
+				return granted
+			}
+			waited := time.Duration(0)
+			if !granted {
+				waited = 100 * time.Microsecond
+			}
+			begin := time.Now()
+			e.Prepare().Cancel()
+			require.Equal(t, 1, fences)
+			require.Equal(t, waited, time.Since(begin))
+			e.Watch()
+			require.Equal(t, 2, fences)
+			require.Equal(t, 2*waited, time.Since(begin))
+		}
+	})
 }
 
 // processors runs the trial with one processor, with two and with more than there

@@ -5,7 +5,6 @@ package mutant
 import (
 	"context"
 	"encoding/json"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -33,23 +32,18 @@ type Mutant struct {
 // sooner done.
 const limit = 20 * time.Second
 
-// few is how many mutants a test takes at random, unless the environment says
-// FERRULE_MUTANTS=all: each costs a build and a run.
-const few = 3
+// all is whether the environment asks for the runs: each costs a build and a run.
+var all = os.Getenv("FERRULE_MUTANTS") == "all"
 
-// Test builds the tests of the package in the current directory anew for each of
-// a few mutants, or all, without touching the source (go test -overlay), and wants
-// the named tests to fail. All mutants have to fit the source, and with -short
-// nothing more is asked.
+// Test wants each mutant to fit the source. If the environment says
+// FERRULE_MUTANTS=all it also builds the tests of the package in the current
+// directory anew for each, without touching the source (go test -overlay), and
+// wants the named tests to fail.
 func Test(t *testing.T, mutants []Mutant) {
-	chosen := make(map[int]bool)
-	for _, i := range rand.Perm(len(mutants)) {
-		chosen[i] = !testing.Short() && (len(chosen) < few || os.Getenv("FERRULE_MUTANTS") == "all")
-	}
-	for i, m := range mutants {
+	for _, m := range mutants {
 		t.Run(strings.ReplaceAll(m.Name, " ", "_"), func(t *testing.T) {
 			broken := m.apply(t)
-			if chosen[i] {
+			if all {
 				t.Parallel()
 				m.run(t, broken)
 			}
@@ -78,7 +72,7 @@ func (m Mutant) run(t *testing.T, broken string) {
 	ctx, stop := context.WithTimeout(t.Context(), 5*time.Minute) // the build included
 	defer stop()
 	test := exec.CommandContext(ctx, "go", args...)
-	test.Env = append(os.Environ(), "GOFLAGS=")
+	test.Env = append(os.Environ(), "GOFLAGS=", "FERRULE_MUTANTS=")
 	out, err := test.CombinedOutput()
 	if err == nil {
 		t.Fatalf("%s passes:\n%s", m.Caught, out)

@@ -24,7 +24,7 @@ func TestVerdicts(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			test := exec.Command("go", "test", "-count=1", "-run=TestOne", "-v", ".")
 			test.Dir = "testdata/subject"
-			test.Env = append(os.Environ(), "GOFLAGS=", "OLD="+c.old, "NEW="+c.new, "CAUGHT="+c.caught)
+			test.Env = append(os.Environ(), "GOFLAGS=", "FERRULE_MUTANTS=all", "OLD="+c.old, "NEW="+c.new, "CAUGHT="+c.caught)
 			out, err := test.CombinedOutput()
 			require.Equal(t, c.says == "PASS", err == nil, "%s", out)
 			require.Contains(t, string(out), c.says)
