@@ -45,9 +45,13 @@ var storeys = map[string]int{
 	"stress":                 9,
 	"internal/mutant":        9,
 	"internal/ringtest":      9,
+	"stress/explore":         9,
+	"stress/explore/sched":   1,
 
 	"cmd/ferrule-vm/internal/guest": 9,
 	"cmd/ferrule":                   10,
+	"stress/explore/scenarios":      10,
+	"stress/explore/scenarios":      10,
 	"cmd/ferrule-vm":                10,
 	"cmd/ferrule-vm/init":           10,
 }

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"github.com/ferrule-go/ferrule/rcu"
+	"github.com/ferrule-go/ferrule/stress/explore/sched"
+)
+
+// A version is used plainly after it was unlinked and waited for: a reader that still
+// has it makes a race, and finds it changed.
+type version struct{ value int }
+
+// reuse has readers look at the newest version while a writer replaces it, waits,
+// and uses the old one again.
+func reuse(readers ...func(*rcu.Reader, func())) ([]func(), func()) {
+	var d rcu.Domain
+	var p rcu.Pointer[version]
+	p.Store(&version{1})
+	var threads []func()
+	for _, in := range readers {
+		r := d.Register()
+		threads = append(threads, func() {
+			in(r, func() {
+				if v := p.Load().value; v == 0 {
+					sched.Fail("a version was used again while a reader had it")
+				}
+			})
+		})
+	}
+	writer := func() {
+		old := p.Swap(&version{2})
+		d.Synchronize()
+		old.value = 0
+	}
+	return append(threads, writer), func() {}
+}
+
+// locked reads in two sections, the first of which the writer may have to wait for.
+func locked(r *rcu.Reader, read func()) {
+	for range 2 {
+		r.Lock()
+		read()
+		r.Unlock()
+	}
+}
+
+func once(r *rcu.Reader, read func()) {
+	r.Lock()
+	read()
+	r.Unlock()
+}
+
+// quiescent reads on both sides of a quiescent state.
+func quiescent(r *rcu.Reader, read func()) {
+	r.Online()
+	read()
+	r.Quiesce()
+	read()
+	r.Offline()
+}
+
+func rcuLock() ([]func(), func())    { return reuse(locked) }
+func rcuTwo() ([]func(), func())     { return reuse(once, once) }
+func rcuQuiesce() ([]func(), func()) { return reuse(quiescent) }
+
+// rcuPoll has the writer ask whether the period has passed, until it has.
+func rcuPoll() ([]func(), func()) {
+	var d rcu.Domain
+	var p rcu.Pointer[version]
+	p.Store(&version{1})
+	r := d.Register()
+	reader := func() {
+		once(r, func() {
+			if p.Load().value == 0 {
+				sched.Fail("a version was used again while a reader had it")
+			}
+		})
+	}
+	writer := func() {
+		old := p.Swap(&version{2})
+		for c := d.Snapshot(); !d.Passed(c); {
+			sched.Wait()
+		}
+		old.value = 0
+	}
+	return []func(){reader, writer}, func() {}
+}
+
+// rcuRegister has a reader come while the period is under way.
+func rcuRegister() ([]func(), func()) {
+	var d rcu.Domain
+	var p rcu.Pointer[version]
+	p.Store(&version{1})
+	reader := func() {
+		r := d.Register()
+		once(r, func() {
+			if p.Load().value == 0 {
+				sched.Fail("a version was used again while a reader had it")
+			}
+		})
+		r.Close()
+	}
+	writer := func() {
+		old := p.Swap(&version{2})
+		d.Synchronize()
+		old.value = 0
+	}
+	return []func(){reader, writer}, func() {}
+}
