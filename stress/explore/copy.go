@@ -42,6 +42,7 @@ var backoff string
 var scale = []Edit{
 	{"mcs/spot.go", "const spins = 4\n", "const spins = 1\n"},
 	{"rcu/period.go", "const briefly = 4\n", "const briefly = 1\n"},
+	{"rcu/period.go", "		timer := time.NewTimer(after)\n		defer timer.Stop()\n", "		timer := sched.NewTimer(after)\n"},
 	{"spinlock/rwmutex.go", "const countBits = 3\n", "const countBits = 1\n"},
 	{"spinlock/count_unsafe.go", "uint32(uintptr(unsafe.Pointer(&here)) >> 11)", "uint32(sched.Self()) + 0*uint32(uintptr(unsafe.Pointer(&here)))"},
 }
@@ -113,7 +114,7 @@ func rewrite(name, text string) ([]byte, error) {
 		}
 	}
 	ast.Inspect(f, r.node)
-	if strings.Contains(r.text, "sched.Self") || r.uses {
+	if strings.Contains(r.text, "sched.") || r.uses {
 		r.put(f.Name.End(), f.Name.End(), "; import sched "+strconv.Quote(module+"stress/explore/sched"))
 	}
 	if r.err != nil {

@@ -20,7 +20,7 @@ var (
 	run    = flag.String("run", ".", "scenarios `matching` this")
 	memory = flag.String("memory", "SC,TSO", "memories")
 	limit  = flag.Int("limit", 1e6, "`schedules` at most, of each scenario in each memory")
-	bound  = flag.Int("bound", -1, "`preemptions` at most, instead of what the scenario says")
+	bound  = flag.Int("bound", -1, "`preemptions` at most, if the scenario allows more")
 	sample = flag.Int("sample", 0, "run this many `schedules` at random instead of all")
 	depth  = flag.Int("depth", 3, "changes of precedence in each, plus one")
 	seed   = flag.Uint64("seed", 1, "of the random schedules")
@@ -37,7 +37,7 @@ func main() {
 			continue
 		}
 		if *bound >= 0 {
-			s.Bound = *bound
+			s.Bound = [2]int{min(s.Bound[0], *bound), min(s.Bound[1], *bound)}
 		}
 		for _, m := range []sched.Memory{sched.SC, sched.TSO} {
 			if slices.Contains(strings.Split(*memory, ","), m.String()) {
@@ -72,20 +72,20 @@ func explore(s sched.Scenario, m sched.Memory) bool {
 	case *sample > 0:
 		fmt.Printf("%s | %s | %d at random\n", s.Name, m, r.Schedules)
 	default:
-		fmt.Printf("%s | %s | %s | %d | %d | %s | %d\n", s.Name, m, extent(s, complete), r.Schedules, r.States, number(r.Interleavings), r.Steps)
+		fmt.Printf("%s | %s | %s | %d | %d | %s | %d\n", s.Name, m, extent(s.Bound[m], complete), r.Schedules, r.States, number(r.Interleavings), r.Steps)
 	}
 	return r.Violation != nil
 }
 
 // extent says which schedules have been searched.
-func extent(s sched.Scenario, complete bool) string {
+func extent(bound int, complete bool) string {
 	switch {
 	case !complete:
 		return "unfinished"
-	case s.Bound == sched.Free:
+	case bound == sched.Free:
 		return "all"
 	}
-	return fmt.Sprintf("to %d preemptions", s.Bound)
+	return fmt.Sprintf("to %d preemptions", bound)
 }
 
 func number(n float64) string {

@@ -85,7 +85,8 @@ func rcuPoll() ([]func(), func()) {
 	return []func(){reader, writer}, func() {}
 }
 
-// rcuRegister has a reader come while the period is under way.
+// rcuRegister has a reader come while somebody else runs a period, which may be the
+// one that the writer waits for.
 func rcuRegister() ([]func(), func()) {
 	var d rcu.Domain
 	var p rcu.Pointer[version]
@@ -97,12 +98,11 @@ func rcuRegister() ([]func(), func()) {
 				sched.Fail("a version was used again while a reader had it")
 			}
 		})
-		r.Close()
 	}
 	writer := func() {
 		old := p.Swap(&version{2})
 		d.Synchronize()
 		old.value = 0
 	}
-	return []func(){reader, writer}, func() {}
+	return []func(){d.Synchronize, reader, writer}, func() {}
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+
 	"github.com/ferrule-go/ferrule/spsc"
 	"github.com/ferrule-go/ferrule/stress/explore/sched"
 )
@@ -29,6 +31,31 @@ func spscTry() ([]func(), func()) {
 	return []func(){producer, consumer}, func() {
 		if pushed-popped != r.Len() {
 			sched.Fail("pushed %d and popped %d with %d left", pushed, popped, r.Len())
+		}
+	}
+}
+
+// spscClose has a push meet Close, by the one who then waits for all values there are.
+func spscClose() ([]func(), func()) {
+	r := spsc.New[int](1)
+	pushed, popped := 0, 0
+	producer := func() {
+		if r.TryPush(1) {
+			pushed++
+		}
+	}
+	consumer := func() {
+		r.Close()
+		for {
+			if _, err := r.Pop(context.Background()); err != nil {
+				return
+			}
+			popped++
+		}
+	}
+	return []func(){producer, consumer}, func() {
+		if pushed != popped {
+			sched.Fail("pushed %d and popped %d", pushed, popped)
 		}
 	}
 }

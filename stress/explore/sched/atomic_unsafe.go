@@ -2,6 +2,7 @@ package sched
 
 import (
 	"fmt"
+	"reflect"
 	"unsafe"
 )
 
@@ -18,11 +19,21 @@ func access[V any](p *V, k kind, name string, f func(old V) (next V, wrote bool)
 	}
 	t.did(g, wrote, 0, func() string {
 		if !wrote {
-			return fmt.Sprint(old)
+			return show(old)
 		}
-		return fmt.Sprintf("%v -> %v", old, next)
+		return show(old) + " -> " + show(next)
 	})
 	return old
+}
+
+// show returns the address of a pointer, and else the value.
+func show(v any) string {
+	if r := reflect.ValueOf(v); r.Kind() != reflect.Pointer {
+		return fmt.Sprint(v)
+	} else if r.IsNil() {
+		return "nil"
+	}
+	return fmt.Sprintf("%p", v)
 }
 
 func get[V any](p *V) V {

@@ -76,7 +76,7 @@ type grant struct {
 
 	// What a write releases its reader acquires: each write has a token.
 	acquire, release unsafe.Pointer
-	also             []unsafe.Pointer // to acquire
+	also             [2]unsafe.Pointer // to acquire, of a select
 }
 
 // An actor is what the machine knows of a thread.
@@ -118,7 +118,7 @@ type thread struct {
 }
 
 func newMachine(s Scenario, memory Memory) *machine {
-	return &machine{scenario: s, memory: memory, bound: s.Bound, last: -1,
+	return &machine{scenario: s, memory: memory, bound: s.Bound[memory], last: -1,
 		requests: make(chan request), words: make(map[unsafe.Pointer]*word), tokens: new(tokens)}
 }
 
@@ -129,10 +129,12 @@ func (m *machine) run(choose func(*machine, []choice) int) {
 	threads, check := m.scenario.Setup()
 	for id, f := range threads {
 		t := &thread{id: id, machine: m, requests: m.requests, grants: make(chan grant)}
-		m.threads = append(m.threads, &actor{thread: t})
+		m.threads = append(m.threads, &actor{thread: t, did: uint64(id)})
 		go t.run(f)
 		m.receive(m.threads[id])
+		m.step(choice{thread: id}) // to its first operation
 	}
+	m.last, m.preempted, m.steps = -1, 0, 0
 	for m.violation == "" {
 		choices := m.choices()
 		if len(choices) == 0 {
@@ -263,8 +265,8 @@ func (m *machine) grant(a *actor, way int) grant {
 	}
 	if a.next.kind == load && !g.forwarded || a.next.kind == write {
 		g.acquire = m.word(a.next.addr).token
-		for _, p := range a.next.more {
-			g.also = append(g.also, m.word(p).token)
+		for i, p := range a.next.more {
+			g.also[i] = m.word(p).token
 		}
 	}
 	return g
@@ -304,7 +306,7 @@ func (m *machine) note(a *actor, o operation, g grant, did outcome) {
 		a.did = mix(a.did, w.write)
 		w.reads += a.did
 	}
-	if m.traced {
+	if m.traced && o.name != "start" {
 		m.say(a.id, o, did.text)
 	}
 }

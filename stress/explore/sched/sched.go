@@ -65,7 +65,7 @@ const Free = math.MaxInt
 // A Scenario is what a few goroutines do with something they share.
 type Scenario struct {
 	Name  string
-	Bound int // preemptions at most
+	Bound [2]int // preemptions at most, in each memory
 
 	// NoBarrier says that the kernel knows no membarrier.
 	NoBarrier bool

@@ -109,6 +109,15 @@ func Wait() {
 	t.did(g, false, 0, func() string { return "" })
 }
 
+// NewTimer returns a timer that has fired: the wait for it is over before, and as that
+// of a loop.
+func NewTimer(time.Duration) *time.Timer {
+	Wait()
+	c := make(chan time.Time, 1)
+	c <- time.Time{}
+	return &time.Timer{C: c}
+}
+
 // Self returns the number of the calling thread.
 func Self() int {
 	if t := running(); t != nil {
