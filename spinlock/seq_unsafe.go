@@ -22,9 +22,15 @@ func (b *box[T]) words() []atomic.Uint64 {
 	return unsafe.Slice((*atomic.Uint64)(unsafe.Pointer(&b.v)), words[T]())
 }
 
-// plain is words for a box that one goroutine alone uses.
-func (b *box[T]) plain() []uint64 {
-	return unsafe.Slice((*uint64)(unsafe.Pointer(&b.v)), words[T]())
+// A copied box is one goroutine's own, with plain words: on 32 bits it may lie on
+// the stack, where nothing is aligned for atomic ones.
+type copied[T any] struct {
+	v T
+	_ uint64
+}
+
+func (c *copied[T]) words() []uint64 {
+	return unsafe.Slice((*uint64)(unsafe.Pointer(&c.v)), words[T]())
 }
 
 func words[T any]() uintptr {
@@ -34,17 +40,17 @@ func words[T any]() uintptr {
 
 // load copies b while others may store.
 func (b *box[T]) load() T {
-	var copied box[T]
-	for i, to := 0, copied.plain(); i < len(to); i++ {
+	var c copied[T]
+	for i, to := 0, c.words(); i < len(to); i++ {
 		to[i] = b.words()[i].Load()
 	}
-	return copied.v
+	return c.v
 }
 
 // store copies v while others may load.
 func (b *box[T]) store(v T) {
-	copied := box[T]{v: v}
-	for i, from := 0, copied.plain(); i < len(from); i++ {
+	c := copied[T]{v: v}
+	for i, from := 0, c.words(); i < len(from); i++ {
 		cpu.Publish(&b.words()[i], from[i])
 	}
 }
