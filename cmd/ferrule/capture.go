@@ -47,6 +47,7 @@ type captureOptions struct {
 	files       int
 	ring        int
 	json        bool
+	serve       string
 }
 
 func newCapture() *cobra.Command {
@@ -81,6 +82,7 @@ func newCapture() *cobra.Command {
 	f.Uint64Var(&o.rotateCount, "rotate-count", 0, "begin a new file after so many packets")
 	f.IntVar(&o.files, "files", 0, "keep so many files, and remove the oldest for each new one; 0 keeps all")
 	f.IntVar(&o.ring, "ring", 4*defaultRing, "descriptors of the ring, a power of two from 8 to 32768")
+	f.StringVar(&o.serve, "prometheus", "", "serve the counters in the text format of Prometheus at this `address`, as :9100")
 	f.BoolVar(&o.json, "json", false, "print nothing but one JSON object at the end, to standard error with -w -")
 	return cmd
 }
@@ -207,13 +209,23 @@ func (o *captureOptions) run(ctx context.Context, rig *rig, f filter, stdout io.
 	defer cancel()
 	ended := make(chan error, 1)
 	c.began = time.Now()
+	unpublish, err := publish("capture", o.serve, c.snapshot)
+	if err != nil {
+		return nil, errors.Join(err, c.files.finish())
+	}
 	go func() {
 		ended <- c.run(ctx)
 		cancel()
 	}()
+	go func() {
+		select {
+		case <-c.files.failed: // which says why when it is finished
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
 	last := c.sample()
-	// The worker waits for the card's interrupt itself, so it sees it go.
-	err = everySecond(ctx, "capture", nil, func() error {
+	err = everySecond(ctx, "capture", nil, func() error { // a card that goes ends the worker
 		line, err := c.line(&last)
 		live.show(line)
 		return err
@@ -221,6 +233,7 @@ func (o *captureOptions) run(ctx context.Context, rig *rig, f filter, stdout io.
 	cancel()
 	err = errors.Join(err, <-ended)
 	live.end()
+	unpublish()
 	c.ended = time.Now()
 	if e := c.files.finish(); !c.files.gone.Load() {
 		err = errors.Join(err, e)

@@ -14,7 +14,6 @@ import (
 	"github.com/ferrule-go/ferrule/nicring"
 	"github.com/ferrule-go/ferrule/nicring/e1000e"
 	"github.com/ferrule-go/ferrule/pktbuf"
-	"github.com/ferrule-go/ferrule/spinlock"
 )
 
 // captureBurst is how many frames are received at a time: they get one time.
@@ -81,72 +80,49 @@ func (c *capturer) close() error {
 	return closePorts(ports, []*pktbuf.Cache{c.cache}, c.pool)
 }
 
-// run captures until ctx is done, the count is reached, or the card or the files
-// fail. It returns an error if it was the card.
+// captureBusy is how long to poll after a frame before waiting for an interrupt.
+const captureBusy = 50 * time.Microsecond
+
+// run captures until ctx is done, the count is reached or the card fails. It
+// returns an error if it was the card.
 func (c *capturer) run(ctx context.Context) error {
 	if err := c.begin(time.Now()); err != nil {
 		return err
 	}
-	var idle spinlock.Backoff
-	for ctx.Err() == nil {
-		select {
-		case <-c.files.failed: // the files say why
-			return nil
-		default:
-		}
-		n, err := c.turn(time.Now())
-		switch {
-		case err != nil:
-			return err
-		case c.o.count > 0 && c.kept.load() >= c.o.count:
-			return c.finish()
-		case n > 0:
-			idle.Reset()
-		case !idle.Spent():
-			idle.Wait()
-		default: // nothing has come for a while
-			c.hand()
-			if err := c.wait(ctx); err != nil {
-				return errors.Join(err, c.finish())
-			}
-			idle.Reset()
+	poller := nicring.NewPoller(c.queue, nicring.PollerConfig{Busy: captureBusy, Idle: c.hand})
+	for !c.enough() && ctx.Err() == nil {
+		err := c.turn(ctx, poller)
+		if errors.Is(err, nicring.ErrRemoved) || err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
+			return errors.Join(err, c.finish())
 		}
 	}
 	return c.finish()
 }
 
-// wait returns when frames have come, or ctx is done, or it is time to begin a
-// new file.
-func (c *capturer) wait(ctx context.Context) error {
-	within := ctx
-	if c.o.rotateTime > 0 && c.filePacket > 0 {
-		var cancel context.CancelFunc
-		within, cancel = context.WithDeadline(ctx, c.opened.Add(c.o.rotateTime))
-		defer cancel()
-	}
-	err := c.queue.Wait(within)
-	if within.Err() != nil && !errors.Is(err, nicring.ErrRemoved) {
-		return nil
-	}
-	return err
-}
+func (c *capturer) enough() bool { return c.o.count > 0 && c.kept.load() >= c.o.count }
 
-// turn receives a burst and returns how many frames came.
-func (c *capturer) turn(now time.Time) (int, error) {
-	if c.o.rotateTime > 0 && now.Sub(c.opened) >= c.o.rotateTime && c.filePacket > 0 {
-		if err := c.rotate(now); err != nil {
-			return 0, err
+// turn receives a burst and looks at it. It ends with ctx, and when it is time
+// for another file.
+func (c *capturer) turn(ctx context.Context, poller *nicring.Poller) error {
+	if c.o.rotateTime > 0 && c.filePacket > 0 {
+		end := c.opened.Add(c.o.rotateTime)
+		if now := time.Now(); !now.Before(end) {
+			return c.rotate(now)
 		}
+		within, cancel := context.WithDeadline(ctx, end)
+		defer cancel()
+		ctx = within
 	}
-	n := c.queue.Recv(c.bufs)
-	defer func() { c.cache.PutN(c.bufs[:n]) }()
+	n, err := poller.Recv(ctx, c.bufs)
+	now := time.Now()
 	c.packets.add(uint64(n))
 	for _, b := range c.bufs[:n] {
-		if err := c.look(b, now); err != nil {
-			return n, err
+		if err == nil {
+			err = c.look(b, now)
 		}
 	}
-	return n, nil
+	c.cache.PutN(c.bufs[:n])
+	return err
 }
 
 // look keeps a frame that the filter lets pass, unless there are enough.
@@ -157,7 +133,7 @@ func (c *capturer) look(b *pktbuf.Buf, now time.Time) error {
 	if length != len(frame) {
 		frame = cutChain(b, c.scratch)
 	}
-	if keep, err := c.filter.Run(frame); err != nil || keep == 0 || c.o.count > 0 && c.kept.load() >= c.o.count {
+	if keep, err := c.filter.Run(frame); err != nil || keep == 0 || c.enough() {
 		return err
 	}
 	if err := c.rotateIfFull(now); err != nil {
@@ -275,6 +251,11 @@ func (c *capturer) portReport() portReport {
 		RxPackets: c.packets.load(), RxBytes: c.bytes.load(),
 		Missed: stats.RxMissed, Errors: stats.RxErrors + stats.RxDropped,
 	}}
+}
+
+// snapshot is what stats shows while the capturer runs.
+func (c *capturer) snapshot() snapshot {
+	return newSnapshot("capture", c.began, []portReport{c.portReport()})
 }
 
 // report sums a run up. It has stopped, and the port is open still.

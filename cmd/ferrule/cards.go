@@ -117,33 +117,32 @@ func awaitLinks(ctx context.Context, ports []nicring.Port) error {
 	return nil
 }
 
-// awaitRemoval returns nil when ctx is done, or an error when the card is taken
-// away, which its registers need not show. A card that is polled interrupts
-// nobody, so there is nothing else to wait for.
-func awaitRemoval(ctx context.Context, command string, card e1000e.Card) error {
-	for {
-		err := card.WaitInterrupt(ctx)
-		switch {
-		case errors.Is(err, nicring.ErrRemoved):
-			return fmt.Errorf("%s: %s: %w", command, card, nicring.ErrRemoved)
-		case ctx.Err() != nil:
-			return nil
-		case err != nil:
-			return err
-		}
+// awaitRemoval returns nil when ctx is done, or an error when the card of a port
+// is taken away, which its registers need not show.
+func awaitRemoval(ctx context.Context, command string, p nicring.Port) error {
+	link, err := p.Link()
+	for err == nil {
+		link, err = p.LinkChange(ctx, link)
 	}
+	switch {
+	case errors.Is(err, nicring.ErrRemoved):
+		return fmt.Errorf("%s: %s: %w", command, p, nicring.ErrRemoved)
+	case ctx.Err() != nil:
+		return nil
+	}
+	return err
 }
 
-// everySecond calls tick once a second, until ctx is done or one of the cards is
-// taken away or tick fails.
-func everySecond(ctx context.Context, command string, cards []e1000e.Card, tick func() error) error {
+// everySecond calls tick once a second, until ctx is done or the card of one of
+// the ports is taken away or tick fails.
+func everySecond(ctx context.Context, command string, ports []nicring.Port, tick func() error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var waiting sync.WaitGroup
 	defer waiting.Wait()
 	defer cancel()
-	gone := make(chan error, len(cards))
-	for _, card := range cards {
-		waiting.Go(func() { gone <- awaitRemoval(ctx, command, card) })
+	gone := make(chan error, len(ports))
+	for _, p := range ports {
+		waiting.Go(func() { gone <- awaitRemoval(ctx, command, p) })
 	}
 	second := time.NewTicker(time.Second)
 	defer second.Stop()

@@ -158,7 +158,6 @@ func (e *engine) inject(n, size int) error {
 
 // start sets the workers to work.
 func (e *engine) start() {
-	e.began = time.Now()
 	e.lanes.Store(e.joined)
 	for _, w := range e.workers {
 		go e.work(w)
@@ -322,6 +321,9 @@ func (l *lane) flow() flow {
 		dropped:       l.tx.dropped.load() + l.unsent,
 	}
 }
+
+// snapshot is what stats shows while the engine runs.
+func (e *engine) snapshot() snapshot { return newSnapshot("forward", e.began, e.portReports()) }
 
 // sample tells how far the run has come.
 func (e *engine) sample() sample {

@@ -54,6 +54,7 @@ type forwardOptions struct {
 	txFirst  int
 	pipeline bool
 	json     bool
+	serve    string
 }
 
 func newForward() *cobra.Command {
@@ -79,6 +80,7 @@ func newForward() *cobra.Command {
 	f.IntVar(&o.buffers, "buffers", 0, "packet buffers; 0 means as many as are needed")
 	f.IntVar(&o.txFirst, "tx-first", 0, "send so many frames out of each card first: they go round if the cards are linked")
 	f.BoolVar(&o.pipeline, "pipeline", false, "two workers for each direction in place of one for all")
+	f.StringVar(&o.serve, "prometheus", "", "serve the counters in the text format of Prometheus at this `address`, as :9100")
 	f.BoolVar(&o.json, "json", false, "print nothing but one JSON object at the end")
 	return cmd
 }
@@ -185,13 +187,19 @@ func (o *forwardOptions) run(ctx context.Context, rig *rig, live *liveLine) (r *
 	if err := e.inject(o.txFirst, o.size); err != nil {
 		return nil, err
 	}
+	e.began = time.Now()
+	unpublish, err := publish("forward", o.serve, e.snapshot)
+	if err != nil {
+		return nil, err
+	}
 	mhz := clockMHz()
 	if rig.demo != nil {
 		rig.demo.start()
 	}
 	e.start()
-	err = o.watch(ctx, e, rig.cards, live, mhz)
+	err = o.watch(ctx, e, ports, live, mhz)
 	live.end()
+	unpublish()
 	if rig.demo != nil {
 		rig.demo.quiesce()
 	}
@@ -222,11 +230,11 @@ func (o *forwardOptions) open(rig *rig, arena *pktbuf.Arena, e *engine) (ports [
 
 // watch shows how the run goes, and returns when it is to end: with an error if
 // that is because a card has failed.
-func (o *forwardOptions) watch(ctx context.Context, e *engine, cards []e1000e.Card, live *liveLine, mhz float64) error {
+func (o *forwardOptions) watch(ctx context.Context, e *engine, ports []nicring.Port, live *liveLine, mhz float64) error {
 	ctx, cancel := limited(ctx, o.duration)
 	defer cancel()
 	last := e.sample()
-	return everySecond(ctx, "forward", cards, func() error {
+	return everySecond(ctx, "forward", ports, func() error {
 		s := e.sample()
 		line := s.line(s.since(last), mhz)
 		last = s

@@ -66,6 +66,7 @@ type generateOptions struct {
 	toMAC    string
 	from, to string
 	json     bool
+	serve    string
 }
 
 func newGenerate() *cobra.Command {
@@ -100,6 +101,7 @@ func newGenerate() *cobra.Command {
 	f.StringVar(&o.toMAC, "to-mac", "", "Ethernet `address` to send to; left out, that of card B")
 	f.StringVar(&o.from, "from", "198.18.0.1", "IPv4 `address` of the first flow")
 	f.StringVar(&o.to, "to", "198.19.0.1", "IPv4 `address` to send to")
+	f.StringVar(&o.serve, "prometheus", "", "serve the counters in the text format of Prometheus at this `address`, as :9100")
 	f.BoolVar(&o.json, "json", false, "print nothing but one JSON object at the end")
 	return cmd
 }
@@ -253,14 +255,20 @@ func (o *generateOptions) run(ctx context.Context, rig *rig, replay *recording, 
 	}
 	ctx, cancel := limited(ctx, o.duration)
 	defer cancel()
+	g.began = time.Now()
+	unpublish, err := publish("generate", o.serve, g.snapshot)
+	if err != nil {
+		return nil, err
+	}
 	g.start(cancel)
 	last := g.sample()
-	err = everySecond(ctx, "generate", rig.cards, func() error {
+	err = everySecond(ctx, "generate", g.ports, func() error {
 		line, err := g.line(&last)
 		live.show(line)
 		return err
 	})
 	live.end()
+	unpublish()
 	g.stop()
 	r = new(g.report())
 	r.Rate = o.rate.perSecond

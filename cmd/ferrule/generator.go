@@ -123,9 +123,8 @@ func (g *generator) close() error {
 	return closePorts(g.ports, []*pktbuf.Cache{g.tx.cache, g.rx.cache}, g.pool)
 }
 
-// start begins to send and to receive. It calls done when the limit is reached.
+// start begins to send and to receive, at the time in began. It calls done when the limit is reached.
 func (g *generator) start(done func()) {
-	g.began = time.Now()
 	g.rx.clock = g.began
 	g.sending.Go(func() {
 		g.tx.run(g.began)
@@ -332,7 +331,7 @@ func (g *generator) line(last *sample) (string, error) {
 	line := fmt.Sprintf("%4.0f s  %s  %s", s.elapsed.Seconds(), scaled(second.packetsPerSecond(), "pps"), scaled(second.bitsPerSecond(), "bit/s"))
 	if g.tracks() {
 		t := g.rx.tracker
-		recent, _ := g.rx.latency.take()
+		recent := g.rx.latency.take()
 		line += fmt.Sprintf("  %s lost  latency p50 %s  p99 %s  max %s", grouped(t.settled.load()-t.received.load()),
 			brief(int64(recent.at(50))), brief(int64(recent.at(99))), brief(recent.MaxNs))
 	}
@@ -370,6 +369,17 @@ func (g *generator) portReports() (all []portReport) {
 	return all
 }
 
+// snapshot is what stats shows while the generator runs.
+func (g *generator) snapshot() snapshot {
+	s := newSnapshot("generate", g.began, g.portReports())
+	if g.tracks() {
+		s.Traffic = new(g.rx.tracker.report(g.rx.damaged.load()))
+		s.Traffic.Lost = g.rx.tracker.settled.load() - s.Traffic.Received // not those on their way
+		s.Latency = new(g.rx.latency.all())
+	}
+	return s
+}
+
 // report sums a run up. It has stopped, and the ports are open still.
 func (g *generator) report() generateReport {
 	s := g.sample()
@@ -383,8 +393,7 @@ func (g *generator) report() generateReport {
 		r.counts.add(p.counts)
 	}
 	if g.tracks() {
-		_, total := g.rx.latency.take()
-		r.Latency = &total
+		r.Latency = new(g.rx.latency.all())
 		r.Traffic = new(g.rx.tracker.report(g.rx.damaged.load()))
 	}
 	return r

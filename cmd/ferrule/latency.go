@@ -18,19 +18,20 @@ const (
 	latencyDigits  = 3
 )
 
-// Latencies collect how long frames took. One goroutine records; any may take.
+// Latencies collect how long frames took. One goroutine records; any may ask.
 type latencies struct {
 	mu     sync.Mutex
 	recent *hdrhistogram.Histogram
 
-	taking sync.Mutex              // guards what follows; before mu
-	spare  *hdrhistogram.Histogram // empty
-	total  *hdrhistogram.Histogram
+	gathering sync.Mutex              // guards what follows; before mu
+	spare     *hdrhistogram.Histogram // empty
+	interval  *hdrhistogram.Histogram // since take was called
+	total     *hdrhistogram.Histogram
 }
 
 func newLatencies() *latencies {
 	fresh := func() *hdrhistogram.Histogram { return hdrhistogram.New(1, longestLatency, latencyDigits) }
-	return &latencies{recent: fresh(), spare: fresh(), total: fresh()}
+	return &latencies{recent: fresh(), spare: fresh(), interval: fresh(), total: fresh()}
 }
 
 // record takes the latencies of a burst, in nanoseconds. It never waits for a
@@ -44,19 +45,32 @@ func (l *latencies) record(burst []int64) {
 	}
 }
 
-// take returns what was recorded since the last call, and in all.
-func (l *latencies) take() (recent, total latencyReport) {
-	l.taking.Lock()
-	defer l.taking.Unlock()
+// take returns what was recorded since the last call.
+func (l *latencies) take() latencyReport {
+	l.gathering.Lock()
+	defer l.gathering.Unlock()
+	l.gather()
+	defer l.interval.Reset()
+	return reportLatency(l.interval)
+}
+
+// all returns what was recorded so far.
+func (l *latencies) all() latencyReport {
+	l.gathering.Lock()
+	defer l.gathering.Unlock()
+	l.gather()
+	return reportLatency(l.total)
+}
+
+func (l *latencies) gather() {
 	l.mu.Lock()
 	taken := l.recent
 	l.recent = l.spare
 	l.mu.Unlock()
+	l.interval.Merge(taken)
 	l.total.Merge(taken)
-	recent, total = reportLatency(taken), reportLatency(l.total)
 	taken.Reset()
 	l.spare = taken
-	return recent, total
 }
 
 // A latencyReport says how long frames took.

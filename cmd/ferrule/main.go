@@ -33,6 +33,6 @@ func newRoot() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newDevices(), newBind(), newUnbind(), newForward(), newGenerate(), newCapture(), newStress(), newVersion())
+	root.AddCommand(newDevices(), newBind(), newUnbind(), newForward(), newGenerate(), newCapture(), newStats(), newStress(), newVersion())
 	return root
 }

@@ -201,3 +201,38 @@ func readUntil(t *testing.T, r io.Reader, text string) string {
 	}
 	return string(all)
 }
+
+// TestStatsOfARun looks at a forwarder from another process while it runs.
+func TestStatsOfARun(t *testing.T) {
+	cmd := program(t, "forward", "--prometheus", "127.0.0.1:0")
+	stdout, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	r := bufio.NewReader(stdout)
+	for range 2 { // the second comes after a second of traffic
+		_, err := r.ReadString('\n')
+		require.NoError(t, err)
+	}
+	out, err := program(t, "stats", fmt.Sprint(cmd.Process.Pid), "--json").Output()
+	require.NoError(t, err)
+	var all []snapshot
+	require.NoError(t, json.Unmarshal(out, &all), "%s", out)
+	require.Len(t, all, 1)
+	require.Equal(t, "forward", all[0].Command)
+	require.Len(t, all[0].Ports, 2)
+	require.Positive(t, all[0].Ports[0].RxPackets)
+	require.Positive(t, all[0].UptimeSeconds)
+	out, err = program(t, "stats").Output()
+	require.NoError(t, err)
+	require.Contains(t, string(out), "demoB")
+
+	require.NoError(t, cmd.Process.Signal(unix.SIGTERM))
+	_, err = io.ReadAll(r)
+	require.NoError(t, err)
+	require.NoError(t, cmd.Wait())
+	var stderr bytes.Buffer
+	gone := program(t, "stats", fmt.Sprint(cmd.Process.Pid))
+	gone.Stderr = &stderr
+	require.Error(t, gone.Run())
+	require.Contains(t, stderr.String(), "is no forward, generate or capture of this user")
+}

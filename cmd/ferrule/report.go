@@ -77,10 +77,22 @@ func (e *engine) report(clockMHz float64) report {
 		Burst:            e.burst,
 		Pipeline:         e.pipeline(),
 	}
+	r.Ports = e.portReports()
+	for _, p := range r.Ports {
+		r.counts.add(p.counts)
+	}
+	for _, l := range e.joined {
+		r.Injected += l.injected
+	}
+	return r
+}
+
+// portReports are what the ports have done.
+func (e *engine) portReports() (all []portReport) {
 	for i, l := range e.joined {
 		in, out := l.flow(), e.joined[1-i].flow()
 		stats, _ := l.from.Stats() // of a card that is gone, what it last told
-		p := portReport{l.from.String(), l.from.MAC().String(), counts{
+		all = append(all, portReport{l.from.String(), l.from.MAC().String(), counts{
 			RxPackets: in.received,
 			RxBytes:   in.receivedBytes,
 			TxPackets: out.sent,
@@ -88,12 +100,9 @@ func (e *engine) report(clockMHz float64) report {
 			Dropped:   in.dropped,
 			Missed:    stats.RxMissed,
 			Errors:    stats.RxErrors + stats.RxDropped,
-		}}
-		r.Ports = append(r.Ports, p)
-		r.counts.add(p.counts)
-		r.Injected += in.injected
+		}})
 	}
-	return r
+	return all
 }
 
 func (r report) writeTable(w io.Writer) {
