@@ -202,6 +202,7 @@ func TestCardMended(t *testing.T) {
 // TestLostDoorbell has nothing follow the doorbell that is lost: the port repeats
 // it, and resets nothing.
 func TestLostDoorbell(t *testing.T) {
+	t.Parallel()
 	r, card := memoryRig(t)
 	d := r.open(t)
 	card.SetFaults(nictest.Faults{LostDoorbells: 1})
@@ -224,6 +225,7 @@ func TestLostDoorbell(t *testing.T) {
 
 // TestLostInterrupt has the only interrupt that would have woken somebody be lost.
 func TestLostInterrupt(t *testing.T) {
+	t.Parallel()
 	r, card := memoryRig(t)
 	d := r.open(t)
 	card.SetFaults(nictest.Faults{LostInterrupts: 1})
@@ -243,6 +245,7 @@ func TestLostInterrupt(t *testing.T) {
 // TestNoFalseAlarm holds a port to leaving a card alone that stands still for a
 // reason: nobody polls, the link is down, or the other end has asked for a pause.
 func TestNoFalseAlarm(t *testing.T) {
+	t.Parallel()
 	r, card := memoryRig(t)
 	d := r.open(t, func(c *e1000e.Config) { c.Pause = nicring.PauseObey })
 	r.deliver(r.frames(0, 3*ringSize)...) // and nobody takes them
@@ -269,6 +272,7 @@ func TestNoFalseAlarm(t *testing.T) {
 // TestResetHangs has the reset that is to mend the card hang as well. Meanwhile
 // nothing moves and nothing breaks; the port tries until it succeeds.
 func TestResetHangs(t *testing.T) {
+	t.Parallel()
 	for _, faults := range []nictest.Faults{{ResetHangs: true}, {NVMHangs: true}} {
 		r, card := memoryRig(t)
 		d := r.open(t)
