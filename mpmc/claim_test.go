@@ -4,6 +4,7 @@ import (
 	"context"
 	"reflect"
 	"runtime"
+	"strings"
 	"testing"
 	"unsafe"
 
@@ -68,10 +69,18 @@ func TestBurstEndsAtSlotInUse(t *testing.T) {
 	require.Equal(t, 5, r.TryPushN(make([]int, 8)))
 }
 
-// asleep returns when n goroutines wait for values.
+// asleep returns when n goroutines wait for values and have parked: they have had
+// their last look.
 func asleep[T any](r *Ring[T], n int) {
-	for held := -1; held != n; runtime.Gosched() {
-		held = r.poppers.Sleepers()
+	stacks := make([]byte, 1<<20)
+	for parked := -1; parked != n || r.poppers.Sleepers() != n; runtime.Gosched() {
+		parked = 0
+		for g := range strings.SplitSeq(string(stacks[:runtime.Stack(stacks, true)]), "\n\n") {
+			head, _, _ := strings.Cut(g, "\n")
+			if strings.Contains(head, "[select") && strings.Contains(g, ".(*Event).Await(") {
+				parked++
+			}
+		}
 	}
 }
 
