@@ -1,6 +1,8 @@
 package explore_test
 
 import (
+	"flag"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -19,6 +21,8 @@ func build(t *testing.T, edits ...explore.Edit) (program string) {
 	return program
 }
 
+var write = flag.Bool("write", false, "search to the bounds of the scenarios, and write docs/exploration.md")
+
 // The source as it is has no violation in any scenario, and a search does the same
 // every time.
 func TestClean(t *testing.T) {
@@ -29,8 +33,48 @@ func TestClean(t *testing.T) {
 		require.NotContains(t, string(out), "unfinished")
 		return string(out)
 	}
-	search("-bound", "1")
-	require.Equal(t, search("-run", "^(spsc|eventcount)"), search("-run", "^(spsc|eventcount)"))
+	if *write {
+		publish(t, search())
+		return
+	}
+	few := []string{"-run", "^(spsc|eventcount|rcu/lock)"}
+	require.Equal(t, search(few...), search(few...))
+	if !testing.Short() {
+		search("-memory", "SC", "-bound", "2")
+		search("-memory", "TSO", "-bound", "0")
+	}
+}
+
+// publish puts a table into the page.
+func publish(t *testing.T, lines string) {
+	const page, from, to = "../../docs/exploration.md", "<!-- table -->\n", "<!-- end -->\n"
+	text, err := os.ReadFile(page)
+	require.NoError(t, err)
+	before, rest, ok := strings.Cut(string(text), from)
+	_, after, also := strings.Cut(rest, to)
+	require.True(t, ok && also)
+	table := "| scenario | memory | searched | schedules | states with a choice | interleavings | longest, in steps |\n|---|---|---|---|---|---|---|\n"
+	for line := range strings.Lines(lines) {
+		table += "| " + strings.TrimSpace(line) + " |\n"
+	}
+	require.NoError(t, os.WriteFile(page, []byte(before+from+"\n"+table+"\n"+to+after), 0o600))
+}
+
+// A random schedule is found by its seed again, and a schedule by its text.
+func TestReplay(t *testing.T) {
+	program := build(t, mutants[0].edit)
+	run := func(args ...string) string {
+		out, err := exec.Command(program, append([]string{"-run", "^spsc/try$", "-memory", "SC"}, args...)...).Output()
+		require.Error(t, err)
+		return string(out)
+	}
+	found := run("-sample", "100", "-seed", "7")
+	require.Equal(t, found, run("-sample", "100", "-seed", "7"))
+	_, rest, ok := strings.Cut(found, "\nschedule ")
+	require.True(t, ok, found)
+	schedule, trace, _ := strings.Cut(rest, "\n")
+	require.Contains(t, run("-replay", schedule), "spsc/try SC: data race")
+	require.Contains(t, trace, "spsc/ring.go:")
 }
 
 // Each defect is found by the scenario named, in the memory named; where that is TSO,
@@ -38,6 +82,11 @@ func TestClean(t *testing.T) {
 func TestMutants(t *testing.T) {
 	for _, m := range mutants {
 		t.Run(strings.ReplaceAll(m.name, " ", "_"), func(t *testing.T) {
+			if testing.Short() {
+				_, err := explore.Copy("../..", t.TempDir(), m.edit)
+				require.NoError(t, err)
+				return
+			}
 			t.Parallel()
 			program := build(t, m.edit)
 			in := func(memory string) (out string, found bool) {
