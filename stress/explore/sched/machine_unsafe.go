@@ -440,7 +440,9 @@ func do(o operation) (t *thread, g grant) {
 		return nil, grant{}
 	}
 	if t.machine.traced {
+		ignoreSync() // fmt has a sync.Pool, which would order the threads
 		o.where = caller()
+		heedSync()
 	}
 	t.ask(o)
 	return t, t.resume()
@@ -456,7 +458,9 @@ func (t *thread) did(g grant, wrote bool, value uint64, text func() string) {
 	}
 	t.last = outcome{wrote: wrote, value: value}
 	if g.traced {
+		ignoreSync()
 		t.last.text = text()
+		heedSync()
 	}
 }
 
