@@ -51,6 +51,7 @@ var storeys = map[string]int{
 	"cmd/ferrule-vm/internal/guest": 9,
 	"cmd/ferrule":                   10,
 	"stress/explore/scenarios":      10,
+	"stress/kill":                   10,
 	"cmd/ferrule-vm":                10,
 	"cmd/ferrule-vm/init":           10,
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/ferrule-go/ferrule/stress"
 )
 
-// Each trial does a few rounds, of other seeds each day it is not cached.
+// Each trial does a few rounds, always the same ones.
 func TestTrials(t *testing.T) {
 	o := stress.Options{Rounds: 6, Work: 10_000}
 	if testing.Short() {

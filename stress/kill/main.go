@@ -1,0 +1,232 @@
+// Kill breaks Ferrule's primitives on purpose, one defect at a time, and has the
+// trials of package stress find out: a trial that finds nothing wrong in a ring that
+// loses values is worth nothing. It writes the table docs/kill-table.md.
+//
+//	go run ./stress/kill
+//
+// Each defect is built into a copy of this program, by an overlay of the one file it
+// is in, and the copy runs the trial.
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/ferrule-go/ferrule/stress"
+)
+
+// A mutant is a defect: in a file, where old occurs once, there is new.
+type mutant struct {
+	name     string
+	file     string // from the top of the module
+	old, new string
+	trial    string // that is to catch it
+	race     bool   // under the race detector
+
+	survives string // why it is not caught, if it is not
+}
+
+func main() {
+	var (
+		trial = flag.String("trial", "", "run this trial until the first violation, and nothing else")
+		limit = flag.Duration("limit", 30*time.Second, "how long a trial has to catch a mutant")
+		only  = flag.String("only", "", "a regular expression: the trials whose mutants are done anew; of others the table keeps what it has")
+		out   = flag.String("o", "docs/kill-table.md", "the table")
+	)
+	flag.Parse()
+	var err error
+	if *trial != "" {
+		err = torture(*trial, *limit)
+	} else {
+		err = table(*out, regexp.MustCompile(*only), *limit)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// patience is how long a trial may stand still here. No trial of what is whole comes
+// near it in vain, and a mutant that is taken for dead a little early is dead.
+const patience = 4 * time.Second
+
+// torture is what the copy with the defect does.
+func torture(trial string, limit time.Duration) error {
+	r, err := stress.Run(context.Background(), stress.Options{
+		Seed: 1, Only: []string{trial}, Duration: limit, Patience: patience, FailFast: true,
+	})
+	if err == nil && r.Violations > 0 {
+		err = errors.New(r.Trials[0].Messages[0])
+	}
+	return err
+}
+
+// table does the mutants whose trials are selected, and those that the table lacks. It
+// writes it after each, so that it can be interrupted and goes on another time.
+func table(path string, only *regexp.Regexp, limit time.Duration) error {
+	before, _ := os.ReadFile(path)
+	lines := make(map[string]string)
+	for line := range strings.Lines(string(before)) {
+		if name, _, ok := strings.Cut(strings.TrimPrefix(line, "| "), " | "); ok {
+			lines[name] = line
+		}
+	}
+	var wrong []string
+	for _, m := range mutants {
+		if lines[m.name] != "" && !only.MatchString(m.trial) {
+			continue
+		}
+		v, err := m.try(limit)
+		if err != nil {
+			return err
+		}
+		if v.caught == (m.survives != "") {
+			wrong = append(wrong, m.name)
+		}
+		lines[m.name] = m.line(v)
+		fmt.Print(lines[m.name])
+		text := preface
+		for _, m := range mutants {
+			text += lines[m.name]
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
+	if wrong != nil {
+		return fmt.Errorf("kill: not as expected: %s", strings.Join(wrong, "; "))
+	}
+	return nil
+}
+
+const preface = `# The kill table
+
+Each line is a defect built into the library on purpose, and the trial of package
+stress that found it. The times are those of one run on one machine, from the start of
+the trial to the violation; "race" says that the race detector was on. Those that survive
+are explained.
+
+Made by ` + "`go run ./stress/kill`" + `; a handful is tried by every ` + "`go test ./stress/kill`" + `.
+
+| defect | in | trial | within | how it shows |
+|---|---|---|---|---|
+`
+
+func (m mutant) line(v verdict) string {
+	within, how := fmt.Sprintf("%.1f s", v.after.Seconds()), v.how
+	if !v.caught {
+		within, how = "survives", m.survives
+	}
+	trial := m.trial
+	if m.race {
+		trial += ", race"
+	}
+	return fmt.Sprintf("| %s | %s | %s | %s | %s |\n", m.name, m.file, trial, within, how)
+}
+
+// A verdict is what became of a mutant.
+type verdict struct {
+	caught bool
+	after  time.Duration
+	how    string
+}
+
+// try builds a mutant and has its trial run.
+func (m mutant) try(limit time.Duration) (v verdict, err error) {
+	dir, err := os.MkdirTemp("", "kill")
+	if err != nil {
+		return v, err
+	}
+	defer os.RemoveAll(dir)
+	program, err := m.build(dir)
+	if err != nil {
+		return v, err
+	}
+	// It ends by itself, unless it hangs so that not even its timers run.
+	ctx, stop := context.WithTimeout(context.Background(), limit+3*patience)
+	defer stop()
+	run := exec.CommandContext(ctx, program, "-trial", m.trial, "-limit", limit.String())
+	run.Env = append(os.Environ(), "GORACE=halt_on_error=1")
+	began := time.Now()
+	out, err := run.CombinedOutput()
+	v = verdict{caught: err != nil, after: time.Since(began), how: how(string(out))}
+	if ctx.Err() != nil {
+		v.how = "the program hangs"
+	}
+	return v, nil
+}
+
+// how says in one line what a run that failed has said.
+func how(out string) string {
+	if strings.Contains(out, "WARNING: DATA RACE") {
+		return "data race"
+	}
+	line, _, _ := strings.Cut(strings.TrimSpace(out), "\n")
+	line = strings.NewReplacer("|", "/", "<", "", ">", "").Replace(line)
+	if len(line) > 100 {
+		line = line[:100] + "..."
+	}
+	return line
+}
+
+// build makes a copy of this program with the defect in it.
+func (m mutant) build(dir string) (program string, err error) {
+	top, err := top()
+	if err != nil {
+		return "", err
+	}
+	broken, err := m.apply(top)
+	if err != nil {
+		return "", err
+	}
+	var (
+		replacement = filepath.Join(dir, "broken.go")
+		overlay     = filepath.Join(dir, "overlay.json")
+	)
+	program = filepath.Join(dir, "kill")
+	list, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(top, m.file): replacement}})
+	if err != nil {
+		return "", err
+	}
+	if err := errors.Join(os.WriteFile(replacement, broken, 0o600), os.WriteFile(overlay, list, 0o600)); err != nil {
+		return "", err
+	}
+	args := []string{"build", "-overlay", overlay, "-o", program, "-ldflags=-s -w"}
+	if m.race {
+		args = append(args, "-race")
+	}
+	build := exec.Command("go", append(args, "./stress/kill")...)
+	build.Dir = top
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("kill: build with %q: %w\n%s", m.name, err, out)
+	}
+	return program, nil
+}
+
+// apply returns the file with the defect.
+func (m mutant) apply(top string) ([]byte, error) {
+	source, err := os.ReadFile(filepath.Join(top, m.file))
+	if err != nil {
+		return nil, err
+	}
+	if n := bytes.Count(source, []byte(m.old)); n != 1 || m.old == m.new {
+		return nil, fmt.Errorf("kill: %q: %s has %d times, want once:\n%s", m.name, m.file, n, m.old)
+	}
+	return bytes.Replace(source, []byte(m.old), []byte(m.new), 1), nil
+}
+
+// top returns the directory of the module.
+func top() (string, error) {
+	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}").Output()
+	return strings.TrimSpace(string(out)), err
+}
