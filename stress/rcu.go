@@ -185,6 +185,13 @@ func quiescing(p *part, d *rcu.Domain, find func(*part) *element) {
 			}
 			reader.Quiesce()
 		}
+		if p.one(4) { // it holds up no grace period while it stays
+			for c := d.Snapshot(); !d.Passed(c); {
+				reader.Quiesce()
+				runtime.Gosched()
+			}
+			p.did(1)
+		}
 		reader.Offline()
 		p.pause()
 	}
