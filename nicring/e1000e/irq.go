@@ -34,6 +34,7 @@ type line struct {
 	serving bool
 	down    bool   // the card is being reset: no register may be used, nor a condition
 	taken   uint64 // interrupts
+	missed  uint64 // wake-ups for which none came
 }
 
 // A waiter is somebody who waits. ready is called with the line's mu held.
@@ -167,7 +168,9 @@ func (l *line) interrupt() {
 func (l *line) look() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	waiting := len(l.waiters)
 	l.wake()
+	l.missed += uint64(waiting - len(l.waiters))
 }
 
 func (l *line) wake() {
@@ -218,10 +221,10 @@ func (l *line) resume() {
 	l.wake()
 }
 
-func (l *line) interrupts() uint64 {
+func (l *line) interrupts() (taken, missed uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.taken
+	return l.taken, l.missed
 }
 
 // close wakes all and ends the goroutine.

@@ -170,7 +170,9 @@ func (p *Port) ExtendedStats() (iter.Seq2[string, uint64], error) {
 		add(q.dropped.Load(), "tx_queue_%d_dropped", i)
 		add(uint64(q.watched.rung), "tx_queue_%d_doorbells_repeated", i)
 	}
-	add(p.line.interrupts(), "interrupts_taken")
+	taken, missed := p.line.interrupts()
+	add(taken, "interrupts_taken")
+	add(missed, "interrupts_missed")
 	add(p.hangs.rx, "rx_hangs")
 	add(p.hangs.tx, "tx_hangs")
 	add(p.resets, "resets")
