@@ -11,7 +11,7 @@ import (
 
 // Each trial does a few rounds, always the same ones.
 func TestTrials(t *testing.T) {
-	o := stress.Options{Rounds: 6, Work: 10_000}
+	o := stress.Options{Rounds: 3, Work: 6000}
 	if testing.Short() {
 		o.Rounds, o.Work = 2, 4000
 	}
