@@ -27,8 +27,8 @@
 //     order, though, until somebody has waited for a millisecond, and a crowd's
 //     shares of it differ severalfold.
 //   - Mutex, where a crowd contends and each should get its share, or where a wait
-//     has to end with a context. It costs no more than a sync.Mutex, free or taken
-//     by a crowd.
+//     has to end with a context. Free it costs about what a sync.Mutex does; among
+//     64 goroutines from 0.7 to 2.3 times as much, as the scheduler will have it.
 //   - Lock, where the order in which goroutines ask must be the order in which they
 //     get it, without exception, and there are not many more of them than
 //     processors. With more, each hand-over costs a visit to the scheduler.
