@@ -154,7 +154,7 @@ func (r *rewriter) result() string {
 	return out.String()
 }
 
-// node rewrites the operations of channels.
+// node rewrites the operations of channels, and lets no goroutine begin.
 func (r *rewriter) node(n ast.Node) bool {
 	switch n := n.(type) {
 	case *ast.UnaryExpr:
@@ -173,6 +173,9 @@ func (r *rewriter) node(n ast.Node) bool {
 			r.uses = true
 			r.put(f.Pos(), f.End(), "sched.Close")
 		}
+	case *ast.GoStmt:
+		r.uses = true
+		r.put(n.Pos(), n.Pos(), "sched.NoGo(); ")
 	case *ast.SelectStmt:
 		r.selection(n)
 		return false

@@ -13,7 +13,7 @@ var scenarios = []sched.Scenario{
 	{Name: "mcs.Lock", Bound: [2]int{2, 1}, Setup: queue},
 	{Name: "mcs.Lock/again", Bound: [2]int{3, 1}, Setup: queueAgain},
 	{Name: "mcs.Lock/context", Bound: [2]int{2, 1}, Setup: queueGivingUp},
-	{Name: "mcs.Mutex", Bound: [2]int{2, 1}, Setup: mcsMutex},
+	{Name: "mcs.Mutex", Bound: [2]int{2, 2}, Setup: mcsMutex},
 	{Name: "rcu/lock", Bound: [2]int{3, 1}, Setup: rcuLock},
 	{Name: "rcu/two", Bound: [2]int{2, 1}, Setup: rcuTwo},
 	{Name: "rcu/quiesce", Bound: [2]int{3, 2}, Setup: rcuQuiesce},

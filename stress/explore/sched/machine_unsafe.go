@@ -52,14 +52,14 @@ type operation struct {
 	addr  unsafe.Pointer   // of the word, or of what stands for one
 	more  []unsafe.Pointer // of other words that it writes
 	ready func() int       // in how many ways it can be done now; nil: one
-	where string           // file and line, if the execution is traced
+	pcs   []uintptr        // who does it, if the execution is traced
 }
 
 // An outcome is what became of it.
 type outcome struct {
 	wrote bool
-	value uint64 // published
-	text  string // if the execution is traced
+	value uint64        // published
+	text  func() string // if the execution is traced; for the machine to call, since fmt orders its callers
 }
 
 type request struct {
@@ -177,7 +177,7 @@ func (m *machine) standstill() string {
 	var at []string
 	for _, a := range m.threads {
 		if a.next.kind != ended {
-			at = append(at, fmt.Sprintf("thread %d stands at %s %s", a.id, a.next.name, a.next.where))
+			at = append(at, fmt.Sprintf("thread %d stands at %s %s", a.id, a.next.name, where(a.next.pcs)))
 		}
 	}
 	return strings.TrimSpace(strings.Join(at, ", "))
@@ -306,8 +306,8 @@ func (m *machine) note(a *actor, o operation, g grant, did outcome) {
 		a.did = mix(a.did, w.write)
 		w.reads += a.did
 	}
-	if m.traced && o.name != "start" {
-		m.say(a.id, o, did.text)
+	if m.traced && did.text != nil {
+		m.say(a.id, o, did.text())
 	}
 }
 
@@ -338,7 +338,7 @@ func (m *machine) say(id int, o operation, text string) {
 		at = fmt.Sprintf("w%d", m.word(o.addr).name)
 	}
 	m.trace = append(m.trace, fmt.Sprintf("%4d  T%d %s %-28s %-22s %-4s %s",
-		m.steps, id, strings.Repeat(" ", 2*id), o.where, o.name, at, text))
+		m.steps, id, strings.Repeat(" ", 2*id), where(o.pcs), o.name, at, text))
 }
 
 func (m *machine) word(p unsafe.Pointer) *word {
@@ -440,9 +440,8 @@ func do(o operation) (t *thread, g grant) {
 		return nil, grant{}
 	}
 	if t.machine.traced {
-		ignoreSync() // fmt has a sync.Pool, which would order the threads
-		o.where = caller()
-		heedSync()
+		o.pcs = make([]uintptr, 16)
+		o.pcs = o.pcs[:runtime.Callers(3, o.pcs)]
 	}
 	t.ask(o)
 	return t, t.resume()
@@ -458,17 +457,17 @@ func (t *thread) did(g grant, wrote bool, value uint64, text func() string) {
 	}
 	t.last = outcome{wrote: wrote, value: value}
 	if g.traced {
-		ignoreSync()
-		t.last.text = text()
-		heedSync()
+		t.last.text = text
 	}
 }
 
-// caller returns where outside of this package it was called: the file, and the
-// lines in it by which it came there.
-func caller() (where string) {
-	var pcs [16]uintptr
-	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs[:])])
+// where returns the first file outside of this package among callers, and the lines
+// in it by which they came here.
+func where(pcs []uintptr) (where string) {
+	if len(pcs) == 0 {
+		return ""
+	}
+	frames := runtime.CallersFrames(pcs)
 	file := ""
 	for f, more := frames.Next(); more; f, more = frames.Next() {
 		switch {

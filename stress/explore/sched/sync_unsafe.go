@@ -126,6 +126,10 @@ func Self() int {
 	return 0
 }
 
+// NoGo stands before each go statement: a scenario must not come to one, since the
+// scheduler knows only the threads it was given.
+func NoGo() { panic("sched: a go statement in a scenario") }
+
 // Channels are real ones. The operations on them are made when they do not block.
 
 // Recv is <-c.
