@@ -56,23 +56,24 @@ func ExampleRWMutex() {
 	var (
 		l      spinlock.RWMutex
 		routes = map[string]string{"10.0.0.0/8": "eth0"}
+		writer sync.WaitGroup
 	)
 	l.RLock()
 	fmt.Println(routes["10.0.0.0/8"], l.TryRLock(), l.TryLock())
+	writer.Go(func() {
+		l.Lock() // waits for both readers
+		routes["10.0.0.0/8"] = "eth1"
+		l.Unlock()
+	})
 	l.RUnlock()
 	l.RUnlock()
-
-	l.Lock()
-	routes["10.0.0.0/8"] = "eth1"
-	fmt.Println(l.TryRLock())
-	l.Unlock()
+	writer.Wait()
 
 	l.RLock()
 	fmt.Println(routes["10.0.0.0/8"])
 	l.RUnlock()
 	// Output:
 	// eth0 true false
-	// false
 	// eth1
 }
 
