@@ -95,13 +95,13 @@ func deadline(t *testing.T, newHandle func() Canceller) {
 	}
 }
 
-// handOverMeetsCancel gives the lock back and cancels the one who waits for it
-// before that one runs, with one processor: it finds both, and whichever it goes
-// by, somebody else must be able to get in.
+// handOverMeetsCancel cancels the one who waits and gives the lock back before
+// that one runs, with one processor, and then the other way round. Whichever it
+// hears of first, the other has happened, and somebody else must be able to get in.
 func handOverMeetsCancel(t *testing.T, newHandle func() Canceller) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	holder := newHandle()
-	for range 30 { // who chooses between the two by chance has chosen both by then
+	for round := range 20 {
 		var all sync.WaitGroup
 		ctx, cancel := context.WithCancel(t.Context())
 		holder.Lock()
@@ -117,8 +117,13 @@ func handOverMeetsCancel(t *testing.T, newHandle func() Canceller) {
 			})
 			yield(20)
 		}
-		holder.Unlock()
-		cancel()
+		if round%2 == 0 {
+			cancel()
+			holder.Unlock()
+		} else {
+			holder.Unlock()
+			cancel()
+		}
 		finish(t, "cancelled as the lock came", &all)
 	}
 }
