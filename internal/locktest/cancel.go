@@ -15,13 +15,7 @@ func cancel(t *testing.T, newLock func() (newHandle func() Canceller)) {
 	t.Run("Cancel", func(t *testing.T) { cancelOne(t, newLock()) })
 	t.Run("Deadline", func(t *testing.T) { deadline(t, newLock()) })
 	t.Run("HandOverMeetsCancel", func(t *testing.T) { handOverMeetsCancel(t, newLock()) })
-	cancelled := int64(0)
-	crowds(t, "CancelStorm", func(t *testing.T, goroutines int) {
-		cancelled += cancelStorm(t, newLock(), goroutines)
-	})
-	if cancelled == 0 && !testing.Short() {
-		t.Error("no wait was cancelled in any crowd")
-	}
+	crowds(t, "CancelStorm", func(t *testing.T, goroutines int) { cancelStorm(t, newLock(), goroutines) })
 }
 
 // cancelOne cancels, of several who wait, one after another.
@@ -130,12 +124,12 @@ func handOverMeetsCancel(t *testing.T, newHandle func() Canceller) {
 
 // cancelStorm cancels waits at random moments, that of the hand-over among them.
 // A lock handed to one who has left lets nobody in any more.
-func cancelStorm(t *testing.T, newHandle func() Canceller, goroutines int) (cancelled int64) {
+func cancelStorm(t *testing.T, newHandle func() Canceller, goroutines int) {
 	sections := rounds(3000, goroutines)
 	var (
-		guarded         ledger
-		entered, gaveUp atomic.Int64
-		all             sync.WaitGroup
+		guarded ledger
+		entered atomic.Int64
+		all     sync.WaitGroup
 	)
 	sometimes := func() {
 		if rand.N(64) == 0 {
@@ -157,7 +151,6 @@ func cancelStorm(t *testing.T, newHandle func() Canceller, goroutines int) (canc
 					err := h.LockContext(ctx)
 					cancel()
 					if err != nil {
-						gaveUp.Add(1)
 						continue
 					}
 				}
@@ -172,5 +165,4 @@ func cancelStorm(t *testing.T, newHandle func() Canceller, goroutines int) (canc
 	h := newHandle()
 	until(t, "the lock is free", h.TryLock) // whoever left may have to see to it
 	h.Unlock()
-	return gaveUp.Load()
 }
