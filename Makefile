@@ -9,7 +9,7 @@ PORTABLE  = . ./internal/cpu ./internal/eventcount ./internal/ringtest ./spinloc
 # What is lock-free or waits: everything whose schedule matters.
 CONCURRENT = ./internal/cpu ./internal/eventcount ./spinlock ./mcs ./rcu ./spsc ./mpmc ./pktbuf ./nicring ./nicring/nictest ./nicring/e1000e
 
-.PHONY: test deps vet unit race schedules ports vm bench lint
+.PHONY: test deps vet unit race schedules ports vm mutants bench lint
 
 # The whole proof: some five minutes on two processors.
 test: deps vet unit race schedules ports vm
@@ -55,6 +55,10 @@ ports:
 
 vm: deps
 	$(GO) test -tags vm -v -timeout 10m ./cmd/ferrule-vm
+
+# Every kept mutant, and the test that has to see it: some five minutes.
+mutants:
+	FERRULE_MUTANTS=all $(GO) test -count=1 -run Mutants ./internal/eventcount ./spinlock ./mcs ./spsc ./spsc/shm ./mpmc
 
 # Ferrule beside its peers in Go, C and C++, into docs/bench. The README there says
 # what ROUNDS and ONLY may be, and BENCH="-quick" or other flags.
