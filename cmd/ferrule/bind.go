@@ -11,8 +11,9 @@ import (
 func newBind() *cobra.Command {
 	var force bool
 	cmd := &cobra.Command{
-		Use:   "bind ADDR...",
-		Short: "Take cards from the kernel, for forward",
+		Use:               "bind ADDR...",
+		ValidArgsFunction: completeCards(0),
+		Short:             "Take cards from the kernel, for forward",
 		Long: `Move cards from their kernel drivers to uio_pci_generic, by which a process can
 drive them. Their network interfaces cease to exist until unbind.
 
@@ -30,8 +31,9 @@ be using it, you by way of it included: --force takes it nevertheless.`,
 
 func newUnbind() *cobra.Command {
 	return &cobra.Command{
-		Use:   "unbind ADDR...",
-		Short: "Give cards back to the kernel",
+		Use:               "unbind ADDR...",
+		ValidArgsFunction: completeCards(0),
+		Short:             "Give cards back to the kernel",
 		Long: `Take cards from uio_pci_generic and let the kernel choose their drivers, as it
 would have at boot.`,
 		Example: "  sudo ferrule unbind 0000:03:00.0",

@@ -53,10 +53,11 @@ type captureOptions struct {
 func newCapture() *cobra.Command {
 	var o captureOptions
 	cmd := &cobra.Command{
-		Use:     "capture [CARD]",
-		Short:   "Write what a card receives to a file of pcapng",
-		Long:    captureHelp,
-		Example: captureExample,
+		Use:               "capture [CARD]",
+		ValidArgsFunction: completeCards(1),
+		Short:             "Write what a card receives to a file of pcapng",
+		Long:              captureHelp,
+		Example:           captureExample,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return fmt.Errorf("capture: got %d addresses, want one, or none for the demonstration", len(args))

@@ -17,8 +17,9 @@ func newDevices() *cobra.Command {
 		Use:   "devices",
 		Short: "List the PCI network cards",
 		Long: `List the PCI network cards of this machine: address, vendor and device id,
-kernel driver, IOMMU group, and the interfaces that the driver has made of the
-card with their links. It needs no privileges.`,
+kernel driver, NUMA node, IOMMU group, the interfaces that the driver has made of
+the card with their links, or its UIO device and which processes have that open.
+It needs no privileges, but only root sees the processes of others.`,
 		Example: "  ferrule devices\n  ferrule devices --json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -27,13 +28,13 @@ card with their links. It needs no privileges.`,
 				return err
 			}
 			if asJSON {
-				return writeDevicesJSON(cmd.OutOrStdout(), cards)
+				return writeDevicesJSON(cmd.OutOrStdout(), "/", cards)
 			}
 			if len(cards) == 0 {
 				_, err := fmt.Fprintln(cmd.OutOrStdout(), whyNoCards("/sys/bus/pci/devices"))
 				return err
 			}
-			writeDevices(cmd.OutOrStdout(), cards)
+			writeDevices(cmd.OutOrStdout(), "/", cards)
 			return nil
 		},
 	}
@@ -49,8 +50,8 @@ func whyNoCards(sysfs string) string {
 	return "There is no PCI network card in this machine."
 }
 
-func writeDevices(w io.Writer, cards []uio.Info) {
-	rows := [][]string{{"ADDRESS", "ID", "DRIVER", "IOMMU", "INTERFACES", "CARD"}}
+func writeDevices(w io.Writer, root string, cards []uio.Info) {
+	rows := [][]string{{"ADDRESS", "ID", "DRIVER", "NUMA", "IOMMU", "INTERFACES", "USED BY", "CARD"}}
 	for _, c := range cards {
 		var interfaces []string
 		for _, i := range c.Interfaces {
@@ -60,7 +61,19 @@ func writeDevices(w io.Writer, cards []uio.Info) {
 		if c.IOMMUType != "" {
 			iommu += " (" + c.IOMMUType + ")"
 		}
-		row := []string{c.Address, ids(c.Vendor, c.Device), c.Driver, iommu, strings.Join(interfaces, ", "), cardNames[ids(c.Vendor, c.Device)]}
+		around := lookAround(root, c.Address)
+		driver, numa := c.Driver, ""
+		if around.UIO != "" {
+			driver += " (" + around.UIO + ")"
+		}
+		if around.NUMANode != nil {
+			numa = fmt.Sprint(*around.NUMANode)
+		}
+		var users []string
+		for _, p := range around.UsedBy {
+			users = append(users, fmt.Sprintf("%s (%d)", p.Name, p.PID))
+		}
+		row := []string{c.Address, ids(c.Vendor, c.Device), driver, numa, iommu, strings.Join(interfaces, ", "), strings.Join(users, ", "), cardNames[ids(c.Vendor, c.Device)]}
 		for i := range row {
 			if row[i] == "" {
 				row[i] = "-"
@@ -69,6 +82,11 @@ func writeDevices(w io.Writer, cards []uio.Info) {
 		rows = append(rows, row)
 	}
 	writeTable(w, rows, false)
+	for _, c := range cards {
+		if warning := iommuWarning(c); warning != "" {
+			fmt.Fprintln(w, "warning:", warning)
+		}
+	}
 }
 
 func linkState(i uio.Interface) string {
@@ -92,7 +110,9 @@ type device struct {
 	IOMMUGroup string         `json:"iommu_group"`
 	IOMMUType  string         `json:"iommu_type"`
 	Forwards   bool           `json:"forwards"` // there is a driver here for it
+	Warning    string         `json:"warning"`  // why not nevertheless; "" if it can be driven
 	Interfaces []netInterface `json:"interfaces"`
+	surroundings
 }
 
 type netInterface struct {
@@ -103,7 +123,7 @@ type netInterface struct {
 	Link      bool     `json:"link"`
 }
 
-func writeDevicesJSON(w io.Writer, cards []uio.Info) error {
+func writeDevicesJSON(w io.Writer, root string, cards []uio.Info) error {
 	devices := []device{}
 	for _, c := range cards {
 		d := device{
@@ -115,7 +135,10 @@ func writeDevicesJSON(w io.Writer, cards []uio.Info) error {
 			IOMMUGroup: c.IOMMUGroup,
 			IOMMUType:  c.IOMMUType,
 			Forwards:   hasDriver(c),
-			Interfaces: []netInterface{},
+			Warning:    iommuWarning(c),
+
+			surroundings: lookAround(root, c.Address),
+			Interfaces:   []netInterface{},
 		}
 		for _, i := range c.Interfaces {
 			d.Interfaces = append(d.Interfaces, netInterface{i.Name, i.MAC, append([]string{}, i.Addrs...), i.Up, i.Link})

@@ -23,32 +23,32 @@ var someDevices = []uio.Info{
 
 func TestDevicesTable(t *testing.T) {
 	var w strings.Builder
-	writeDevices(&w, someDevices)
+	writeDevices(&w, t.TempDir(), someDevices)
 	require.Equal(t, `
-ADDRESS        ID         DRIVER     IOMMU     INTERFACES               CARD
-0000:03:00.0   8086:10d3  e1000e     12 (DMA)  enp3s0 (link up)         Intel 82574L
-0000:04:00.0   15b3:1234  mlx9_core  -         p0 (no link), p1 (down)  -
-10000:05:00.1  8086:10d3  -          -         -                        Intel 82574L
-`, "\n"+w.String())
+ADDRESS        ID         DRIVER     NUMA  IOMMU     INTERFACES               USED BY  CARD
+0000:03:00.0   8086:10d3  e1000e     -     12 (DMA)  enp3s0 (link up)         -        Intel 82574L
+0000:04:00.0   15b3:1234  mlx9_core  -     -         p0 (no link), p1 (down)  -        -
+10000:05:00.1  8086:10d3  -          -     -         -                        -        Intel 82574L
+warning: `+iommuWarning(someDevices[0])+"\n", "\n"+w.String())
 }
 
 func TestDevicesJSON(t *testing.T) {
 	var w strings.Builder
-	require.NoError(t, writeDevicesJSON(&w, someDevices))
+	require.NoError(t, writeDevicesJSON(&w, t.TempDir(), someDevices))
 	require.JSONEq(t, `[
 		{"address": "0000:03:00.0", "vendor": "8086", "device": "10d3", "name": "Intel 82574L", "driver": "e1000e",
-		 "iommu_group": "12", "iommu_type": "DMA", "forwards": true, "interfaces": [
+		 "iommu_group": "12", "iommu_type": "DMA", "forwards": true, "warning": "`+iommuWarning(someDevices[0])+`", "numa_node": null, "uio": "", "used_by": [], "interfaces": [
 			{"name": "enp3s0", "mac": "52:54:00:12:34:56", "addresses": ["192.0.2.1/24"], "up": true, "link": true}]},
 		{"address": "0000:04:00.0", "vendor": "15b3", "device": "1234", "name": "", "driver": "mlx9_core",
-		 "iommu_group": "", "iommu_type": "", "forwards": false, "interfaces": [
+		 "iommu_group": "", "iommu_type": "", "forwards": false, "warning": "", "numa_node": null, "uio": "", "used_by": [], "interfaces": [
 			{"name": "p0", "mac": "", "addresses": [], "up": true, "link": false},
 			{"name": "p1", "mac": "", "addresses": [], "up": false, "link": false}]},
 		{"address": "10000:05:00.1", "vendor": "8086", "device": "10d3", "name": "Intel 82574L", "driver": "",
-		 "iommu_group": "", "iommu_type": "", "forwards": true, "interfaces": []}
+		 "iommu_group": "", "iommu_type": "", "forwards": true, "warning": "", "numa_node": null, "uio": "", "used_by": [], "interfaces": []}
 	]`, w.String())
 
 	w.Reset()
-	require.NoError(t, writeDevicesJSON(&w, nil))
+	require.NoError(t, writeDevicesJSON(&w, t.TempDir(), nil))
 	require.Equal(t, "[]\n", w.String())
 }
 

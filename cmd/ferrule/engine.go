@@ -31,16 +31,19 @@ const (
 	pipelineRing = 512
 )
 
-// An engine forwards frames between two ports, both ways. One worker carries
-// each burst from end to end; or, in a pipeline, each way has a worker that
-// receives and one that sends, and a ring between them.
+// An engine forwards frames between two ports, both ways, by a lane from each
+// receive queue of one port to the transmit queue of that number of the other. A
+// lane belongs to one worker, which carries each burst from end to end; or, in a
+// pipeline, to two, one that receives and one that sends, with a ring between
+// them. Either way frames of a flow, which come to one queue, stay in order.
 //
 // Call newEngine; open the ports with rxCache and txCache; then join, inject if
 // wanted, start, stop; close the ports; flush the caches.
 type engine struct {
-	burst   int
-	workers []*worker
-	joined  *lanes
+	shape
+	burst  int
+	crew   []*worker
+	joined lanes
 
 	// lanes is joined while there is forwarding to be done. A worker reads it
 	// and does a turn inside its reader's section. So once lanes is nil and a
@@ -51,8 +54,24 @@ type engine struct {
 	began, ended time.Time
 }
 
-// lanes are the two ways between two ports: lanes[i] receives from port i.
-type lanes [2]*lane
+// A shape is how the work of an engine is divided.
+type shape struct {
+	queues   int  // of each port, and each direction
+	workers  int  // 1 to 2*queues; of a pipeline it is 4*queues
+	pipeline bool // two workers for each lane
+}
+
+// lanes are the ways between two ports: lanes[i+2*q] receives from queue q of port
+// i.
+type lanes []*lane
+
+// of returns the lanes that receive from port i.
+func (l lanes) of(i int) (all lanes) {
+	for ; i < len(l); i += 2 {
+		all = append(all, l[i])
+	}
+	return all
+}
 
 // A lane carries frames from one port to the other.
 type lane struct {
@@ -88,57 +107,86 @@ type worker struct {
 
 	// turn moves a burst on each lane that the worker serves, and returns how
 	// many frames it moved.
-	turn func(l *lanes, bufs []*pktbuf.Buf) int
+	turn func(l lanes, bufs []*pktbuf.Buf) int
 
 	_ cpu.Pad
 }
 
 // newEngine returns an engine that moves up to burst buffers of pool at a time.
-func newEngine(pool *pktbuf.Pool, burst int, pipeline bool) *engine {
-	e := &engine{burst: burst}
-	turns := []func(*lanes, []*pktbuf.Buf) int{
-		func(l *lanes, bufs []*pktbuf.Buf) int { return l[0].forward(bufs) + l[1].forward(bufs) },
+func newEngine(pool *pktbuf.Pool, burst int, sh shape) *engine {
+	e := &engine{shape: sh, burst: burst}
+	hire := func(turn func(lanes, []*pktbuf.Buf) int) {
+		e.crew = append(e.crew, &worker{cache: pool.NewCache(), turn: turn})
 	}
-	if pipeline {
-		turns = []func(*lanes, []*pktbuf.Buf) int{
-			func(l *lanes, bufs []*pktbuf.Buf) int { return l[0].receive(bufs) },
-			func(l *lanes, bufs []*pktbuf.Buf) int { return l[1].receive(bufs) },
-			func(l *lanes, bufs []*pktbuf.Buf) int { return l[0].transmit(bufs) },
-			func(l *lanes, bufs []*pktbuf.Buf) int { return l[1].transmit(bufs) },
+	count := 2 * sh.queues
+	if sh.pipeline {
+		for k := range count {
+			hire(func(l lanes, bufs []*pktbuf.Buf) int { return l[k].receive(bufs) })
 		}
+		for k := range count {
+			hire(func(l lanes, bufs []*pktbuf.Buf) int { return l[k].transmit(bufs) })
+		}
+		return e
 	}
-	for _, turn := range turns {
-		e.workers = append(e.workers, &worker{cache: pool.NewCache(), turn: turn})
+	for w := range sh.workers {
+		first, end := (w*count+sh.workers-1)/sh.workers, ((w+1)*count+sh.workers-1)/sh.workers
+		hire(func(l lanes, bufs []*pktbuf.Buf) (n int) {
+			for _, l := range l[first:end] {
+				n += l.forward(bufs)
+			}
+			return n
+		})
 	}
 	return e
 }
 
-func (e *engine) pipeline() bool { return len(e.workers) > 1 }
+// receiver and sender return the workers that serve the ends of lane k.
+func (e *engine) receiver(k int) *worker {
+	if e.pipeline {
+		return e.crew[k]
+	}
+	return e.crew[k*e.workers/(2*e.queues)]
+}
 
-// receiver and sender return the workers that serve the ends of lane i.
-func (e *engine) receiver(i int) *worker { return e.workers[i%len(e.workers)] }
-func (e *engine) sender(i int) *worker   { return e.workers[(i+2)%len(e.workers)] }
+func (e *engine) sender(k int) *worker {
+	if e.pipeline {
+		return e.crew[2*e.queues+k]
+	}
+	return e.receiver(k)
+}
 
-// rxCache and txCache return the caches that port i is to be opened with.
-func (e *engine) rxCache(i int) *pktbuf.Cache { return e.receiver(i).cache }
-func (e *engine) txCache(i int) *pktbuf.Cache { return e.sender(1 - i).cache }
+// rxCaches and txCaches return the caches that the queues of port i are to be
+// opened with.
+func (e *engine) rxCaches(i int) (all []*pktbuf.Cache) {
+	for q := range e.queues {
+		all = append(all, e.receiver(i+2*q).cache)
+	}
+	return all
+}
+
+func (e *engine) txCaches(i int) (all []*pktbuf.Cache) {
+	for q := range e.queues {
+		all = append(all, e.sender(1-i+2*q).cache)
+	}
+	return all
+}
 
 // join says between which ports to forward.
 func (e *engine) join(ports [2]nicring.Port) {
-	e.joined = new(lanes)
-	for i := range e.joined {
+	for k := range 2 * e.queues {
+		i, q := k%2, k/2
 		from, to := ports[i], ports[1-i]
-		l := &lane{from: from, to: to, in: from.RxQueue(0), out: to.TxQueue(0), cache: e.sender(i).cache}
-		if e.pipeline() {
+		l := &lane{from: from, to: to, in: from.RxQueue(q), out: to.TxQueue(q), cache: e.sender(k).cache}
+		if e.pipeline {
 			l.ring = spsc.New[*pktbuf.Buf](pipelineRing)
 		}
-		e.joined[i] = l
+		e.joined = append(e.joined, l)
 	}
 }
 
 // inject sends n frames of size bytes out of each port, addressed to the other.
 func (e *engine) inject(n, size int) error {
-	for _, l := range e.joined {
+	for _, l := range e.joined[:2] {
 		bufs := make([]*pktbuf.Buf, n)
 		bufs = bufs[:l.cache.GetN(bufs)]
 		for _, b := range bufs {
@@ -158,8 +206,8 @@ func (e *engine) inject(n, size int) error {
 
 // start sets the workers to work.
 func (e *engine) start() {
-	e.lanes.Store(e.joined)
-	for _, w := range e.workers {
+	e.lanes.Store(&e.joined)
+	for _, w := range e.crew {
 		go e.work(w)
 	}
 }
@@ -178,7 +226,7 @@ func (e *engine) work(w *worker) {
 			reader.Unlock()
 			return
 		}
-		n := w.turn(l, bufs)
+		n := w.turn(*l, bufs)
 		reader.Unlock()
 		if n > 0 {
 			idle.Reset()
@@ -261,8 +309,8 @@ func (e *engine) stop() {
 	for _, l := range e.joined {
 		l.drain(make([]*pktbuf.Buf, e.burst))
 	}
-	for _, l := range e.joined {
-		l.settle()
+	for i := range 2 {
+		e.joined.of(i).settle()
 	}
 }
 
@@ -276,10 +324,14 @@ func (l *lane) drain(bufs []*pktbuf.Buf) {
 	l.send(l.rx.held)
 }
 
-// settle waits until the card has sent what it was handed. What it has not sent
-// by then counts as dropped. Of a card that is gone nobody knows.
-func (l *lane) settle() {
-	handed := l.tx.packets.load() + l.injected
+// settle waits until the card that lanes lead to has sent what it was handed. What
+// it has not sent by then counts as dropped, with the first of them. Of a card that
+// is gone nobody knows.
+func (ls lanes) settle() {
+	l, handed := ls[0], uint64(0)
+	for _, l := range ls {
+		handed += l.tx.packets.load() + l.injected
+	}
 	deadline := time.Now().Add(settleTime)
 	for wait := (spinlock.Backoff{}); ; wait.Wait() {
 		stats, err := l.to.Stats()
@@ -296,7 +348,7 @@ func (l *lane) settle() {
 // caches returns those of the workers, to be flushed after the ports are closed,
 // which put their buffers there.
 func (e *engine) caches() (all []*pktbuf.Cache) {
-	for _, w := range e.workers {
+	for _, w := range e.crew {
 		all = append(all, w.cache)
 	}
 	return all
@@ -309,6 +361,20 @@ type flow struct {
 	injected                uint64
 	sent, sentBytes         uint64 // bytes handed to the card
 	dropped                 uint64
+}
+
+// flow adds up the lanes.
+func (ls lanes) flow() (sum flow) {
+	for _, l := range ls {
+		f := l.flow()
+		sum.received += f.received
+		sum.receivedBytes += f.receivedBytes
+		sum.injected += f.injected
+		sum.sent += f.sent
+		sum.sentBytes += f.sentBytes
+		sum.dropped += f.dropped
+	}
+	return sum
 }
 
 func (l *lane) flow() flow {
@@ -331,7 +397,7 @@ func (e *engine) sample() sample {
 	if !e.ended.IsZero() {
 		s.elapsed = e.ended.Sub(e.began)
 	}
-	for _, w := range e.workers {
+	for _, w := range e.crew {
 		s.busy += time.Duration(w.watch.busy.load())
 	}
 	for _, l := range e.joined {

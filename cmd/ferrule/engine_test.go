@@ -21,7 +21,7 @@ const patience = 20 * time.Second
 
 // options are the flags left at their defaults, but for what set changes.
 func options(t *testing.T, addrs []string, set func(*forwardOptions)) *forwardOptions {
-	o := &forwardOptions{burst: 32, size: 60, ring: 512}
+	o := &forwardOptions{burst: 32, size: 60, ring: 512, queues: 1, workers: 1}
 	if set != nil {
 		set(o)
 	}
@@ -65,22 +65,30 @@ func TestAllComesThrough(t *testing.T) {
 	for _, c := range []struct {
 		burst, size, ring, procs int
 		pipeline                 bool
+		queues, workers          int
 	}{
-		{1, 60, 64, 2, false},
-		{2, 1514, 8, 2, false},
-		{32, 60, 512, 1, false},
-		{32, 61, 512, 8, false},
-		{256, 60, 512, 2, false},
-		{1, 60, 64, 2, true},
-		{32, 60, 512, 1, true},
-		{32, 1514, 64, 8, true},
-		{256, 60, 1024, 2, true},
+		{1, 60, 64, 2, false, 1, 1},
+		{2, 1514, 8, 2, false, 1, 1},
+		{32, 60, 512, 1, false, 1, 1},
+		{32, 61, 512, 8, false, 1, 1},
+		{256, 60, 512, 2, false, 1, 1},
+		{1, 60, 64, 2, true, 1, 1},
+		{32, 60, 512, 1, true, 1, 1},
+		{32, 1514, 64, 8, true, 1, 1},
+		{256, 60, 1024, 2, true, 1, 1},
+		{32, 60, 512, 2, false, 1, 2},
+		{32, 60, 512, 2, false, 2, 1},
+		{32, 60, 512, 1, false, 2, 2},
+		{1, 1514, 64, 8, false, 2, 3},
+		{32, 60, 512, 8, false, 2, 4},
+		{32, 60, 512, 2, true, 2, 1},
 	} {
-		name := fmt.Sprintf("burst=%d,size=%d,ring=%d,procs=%d,pipeline=%v", c.burst, c.size, c.ring, c.procs, c.pipeline)
+		name := fmt.Sprintf("burst=%d,size=%d,ring=%d,procs=%d,pipeline=%v,queues=%d,workers=%d", c.burst, c.size, c.ring, c.procs, c.pipeline, c.queues, c.workers)
 		t.Run(name, func(t *testing.T) {
 			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(c.procs))
 			o := options(t, nil, func(o *forwardOptions) {
 				o.burst, o.size, o.ring, o.pipeline = c.burst, c.size, c.ring, c.pipeline
+				o.queues, o.workers = c.queues, c.workers
 			})
 			mem := nictest.NewMemory(o.memorySize())
 			two := cards(t, mem, nictest.Options{Deferred: true})
@@ -127,7 +135,7 @@ func newBench(t *testing.T, o *forwardOptions) *bench {
 	var err error
 	b.pool, err = pktbuf.NewPool(arena, o.buffers, bufferSize)
 	require.NoError(t, err)
-	b.engine = newEngine(b.pool, o.burst, o.pipeline)
+	b.engine = newEngine(b.pool, o.burst, o.shape())
 	ports, err := o.open(asRig(mem, b.cards, nil), arena, b.engine)
 	require.NoError(t, err)
 	b.ports = [2]nicring.Port(ports)
@@ -209,7 +217,7 @@ func TestStopEmptiesThePipeline(t *testing.T) {
 	b.cards[1].Attach(s.check)
 	for s.feed(b.cards[0]) > 0 {
 	}
-	receiver, bufs := b.workers[0], make([]*pktbuf.Buf, 31)
+	receiver, bufs := b.crew[0], make([]*pktbuf.Buf, 31)
 	for receiver.turn(b.joined, bufs) > 0 {
 	}
 	require.Equal(t, pipelineRing, b.joined[0].ring.Len())
@@ -232,7 +240,7 @@ func TestIdleWorkersCollect(t *testing.T) {
 			spies[i].TxQueue = l.out
 			l.out = &spies[i]
 		}
-		for _, w := range b.workers {
+		for _, w := range b.crew {
 			w.turn(b.joined, make([]*pktbuf.Buf, 32))
 		}
 		require.Equal(t, [2]int{1, 1}, [2]int{spies[0].empty, spies[1].empty}, "pipeline=%v", pipeline)
@@ -347,7 +355,7 @@ func TestForwardingAllocatesNothing(t *testing.T) {
 				b.cards[0].Deliver(frame)
 				b.cards[1].Deliver(frame)
 			}
-			for _, w := range b.workers {
+			for _, w := range b.crew {
 				w.watch.start()
 				w.turn(b.joined, bufs)
 				w.watch.tick()

@@ -52,6 +52,8 @@ type forwardOptions struct {
 	ring     int
 	buffers  int
 	txFirst  int
+	workers  int
+	queues   int
 	pipeline bool
 	json     bool
 	serve    string
@@ -60,11 +62,12 @@ type forwardOptions struct {
 func newForward() *cobra.Command {
 	var o forwardOptions
 	cmd := &cobra.Command{
-		Use:     "forward [A B]",
-		Short:   "Forward frames between two cards, or in a demonstration without any",
-		Long:    forwardHelp,
-		Example: forwardExample,
-		Args:    noneOrTwo,
+		Use:               "forward [A B]",
+		ValidArgsFunction: completeCards(2),
+		Short:             "Forward frames between two cards, or in a demonstration without any",
+		Long:              forwardHelp,
+		Example:           forwardExample,
+		Args:              noneOrTwo,
 		RunE: func(cmd *cobra.Command, addrs []string) error {
 			if err := o.check(addrs); err != nil {
 				return err
@@ -79,7 +82,9 @@ func newForward() *cobra.Command {
 	f.IntVar(&o.ring, "ring", defaultRing, "descriptors of each ring, a power of two from 8 to 32768")
 	f.IntVar(&o.buffers, "buffers", 0, "packet buffers; 0 means as many as are needed")
 	f.IntVar(&o.txFirst, "tx-first", 0, "send so many frames out of each card first: they go round if the cards are linked")
-	f.BoolVar(&o.pipeline, "pipeline", false, "two workers for each direction in place of one for all")
+	f.IntVar(&o.queues, "queues", 1, "queues of each card and direction, 1 or 2: the cards spread flows over them")
+	f.IntVar(&o.workers, "workers", 1, "goroutines that forward, 1 to 2 for each queue")
+	f.BoolVar(&o.pipeline, "pipeline", false, "two workers for each queue and direction, one receives and one sends")
 	f.StringVar(&o.serve, "prometheus", "", "serve the counters in the text format of Prometheus at this `address`, as :9100")
 	f.BoolVar(&o.json, "json", false, "print nothing but one JSON object at the end")
 	return cmd
@@ -99,6 +104,12 @@ func noneOrTwo(_ *cobra.Command, args []string) error {
 func (o *forwardOptions) check(addrs []string) error {
 	needed := o.buffersNeeded()
 	switch {
+	case o.queues < 1 || o.queues > 2:
+		return fmt.Errorf("forward: --queues %d: want 1 or 2", o.queues)
+	case o.workers < 1 || o.workers > 2*o.queues:
+		return fmt.Errorf("forward: --workers %d: want 1 to %d, two for each of --queues", o.workers, 2*o.queues)
+	case o.pipeline && o.workers > 1:
+		return errors.New("forward: --workers with --pipeline, which has workers of its own: want one of them")
 	case o.duration < 0:
 		return fmt.Errorf("forward: --duration %v: want a positive one, or 0 for no end", o.duration)
 	case o.burst < 1 || o.burst > 256:
@@ -127,9 +138,9 @@ func (o *forwardOptions) check(addrs []string) error {
 func (o *forwardOptions) buffersNeeded() int {
 	const stock = 512 // of a pktbuf.Cache
 	if o.pipeline {
-		return 4*o.ring + 2*pipelineRing + 4*(stock+o.burst)
+		return o.queues * (4*o.ring + 2*pipelineRing + 4*(stock+o.burst))
 	}
-	return 4*o.ring + stock + o.burst
+	return o.queues*4*o.ring + o.workers*(stock+o.burst)
 }
 
 func (o *forwardOptions) rig(addrs []string) (*rig, error) {
@@ -141,7 +152,11 @@ func (o *forwardOptions) rig(addrs []string) (*rig, error) {
 	return openRig("forward", addrs, o.memorySize())
 }
 
-func (o *forwardOptions) memorySize() int { return memorySize(o.buffers, bufferSize, 4*o.ring) }
+func (o *forwardOptions) shape() shape { return shape{o.queues, o.workers, o.pipeline} }
+
+func (o *forwardOptions) memorySize() int {
+	return memorySize(o.buffers, bufferSize, o.queues*4*o.ring)
+}
 
 // forward is the command, its flags checked.
 func (o *forwardOptions) forward(ctx context.Context, addrs []string, stdout, stderr *os.File) (err error) {
@@ -173,7 +188,7 @@ func (o *forwardOptions) run(ctx context.Context, rig *rig, live *liveLine) (r *
 	if err != nil {
 		return nil, err
 	}
-	e := newEngine(pool, o.burst, o.pipeline)
+	e := newEngine(pool, o.burst, o.shape())
 	ports, err := o.open(rig, arena, e)
 	defer func() { err = errors.Join(err, closePorts(ports, e.caches(), pool)) }()
 	if err != nil {
@@ -213,11 +228,22 @@ func (o *forwardOptions) run(ctx context.Context, rig *rig, live *liveLine) (r *
 	return r, err
 }
 
+// rss brings both ways of a connection to queues of the same number, and so to
+// the same worker where there is one for each.
+func (o *forwardOptions) rss() *nicring.RSS {
+	if o.queues == 1 {
+		return nil
+	}
+	r := nicring.NewRSS(o.queues)
+	r.Key = nicring.SymmetricKey
+	return &r
+}
+
 func (o *forwardOptions) open(rig *rig, arena *pktbuf.Arena, e *engine) (ports []nicring.Port, err error) {
 	for i, card := range rig.cards {
 		p, err := e1000e.Open(card, arena, e1000e.Config{
 			RxRing: o.ring, TxRing: o.ring,
-			RxCaches: []*pktbuf.Cache{e.rxCache(i)}, TxCaches: []*pktbuf.Cache{e.txCache(i)},
+			RxCaches: e.rxCaches(i), TxCaches: e.txCaches(i), RSS: o.rss(),
 			Filter: nicring.Filter{Promiscuous: true},
 		})
 		if err != nil {
@@ -238,17 +264,13 @@ func (o *forwardOptions) watch(ctx context.Context, e *engine, ports []nicring.P
 		s := e.sample()
 		line := s.line(s.since(last), mhz)
 		last = s
-		for _, l := range e.joined {
-			link, err := l.from.Link()
+		for _, p := range ports {
+			link, err := p.Link()
 			if err != nil {
 				return err
 			}
 			if !link.Up {
-				line += fmt.Sprintf("  %s: link down", l.from)
-			}
-			// The driver reads the card's counters before they are full.
-			if _, err := l.from.Stats(); err != nil {
-				return err
+				line += fmt.Sprintf("  %s: link down", p)
 			}
 		}
 		live.show(line)

@@ -33,6 +33,10 @@ func TestBadCommandLines(t *testing.T) {
 		"forward --tx-first=-1 03:00.0 04:00.0":  "forward: --tx-first -1: want 0 to 512, half a ring",
 		"forward --tx-first 513 03:00.0 04:00.0": "forward: --tx-first 513: want 0 to 512, half a ring",
 
+		"forward --queues 3":             "forward: --queues 3: want 1 or 2",
+		"forward --workers 3":            "forward: --workers 3: want 1 to 2, two for each of --queues",
+		"forward --workers 2 --pipeline": "forward: --workers with --pipeline, which has workers of its own: want one of them",
+
 		"generate a b c":                    "generate: got 3 addresses, want one, two, or none for the demonstration",
 		"generate a a":                      "generate: a twice: want two cards",
 		"generate a":                        "generate: no --to-mac: want the Ethernet address to send to, or a second card that receives",

@@ -72,10 +72,11 @@ type generateOptions struct {
 func newGenerate() *cobra.Command {
 	o := generateOptions{rate: rate{perSecond: 100e3}, sizes: sizeList{frameMin}}
 	cmd := &cobra.Command{
-		Use:     "generate [A [B]]",
-		Short:   "Send frames, and measure what becomes of them",
-		Long:    generateHelp,
-		Example: generateExample,
+		Use:               "generate [A [B]]",
+		ValidArgsFunction: completeCards(2),
+		Short:             "Send frames, and measure what becomes of them",
+		Long:              generateHelp,
+		Example:           generateExample,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 2 {
 				return fmt.Errorf("generate: got %d addresses, want one, two, or none for the demonstration", len(args))

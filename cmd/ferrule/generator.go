@@ -110,8 +110,11 @@ func (o *generateOptions) open(rig *rig, replay *recording) (*generator, error) 
 		}
 	}
 	if rig.turn != nil { // a wire of memory is faster than any receiver
-		pieces := (o.largest(replay) + bufferSize - 1) / bufferSize
-		g.tx.window = uint64(max(1, o.ring/2/pieces))
+		g.tx.window = uint64(o.ring / 2)
+		if largest := o.largest(replay); largest > bufferSize {
+			// A frame of several buffers goes by the card's packet buffer.
+			g.tx.window = uint64(max(1, min(o.ring/2*bufferSize, 16<<10)/largest))
+		}
 	}
 	return g, nil
 }

@@ -21,6 +21,8 @@ type report struct {
 	Burst    int            `json:"burst"`
 	Ring     int            `json:"ring"`
 	Pipeline bool           `json:"pipeline"`
+	Workers  int            `json:"workers"`
+	Queues   int            `json:"queues"` // of each port
 	Ports    []portReport   `json:"ports"`
 	Traffic  *trafficReport `json:"traffic,omitempty"` // of the built-in source
 }
@@ -75,7 +77,9 @@ func (e *engine) report(clockMHz float64) report {
 		CyclesPerPacket:  s.nsPerPacket() * clockMHz / 1000,
 		ClockMHz:         clockMHz,
 		Burst:            e.burst,
-		Pipeline:         e.pipeline(),
+		Pipeline:         e.pipeline,
+		Workers:          len(e.crew),
+		Queues:           e.queues,
 	}
 	r.Ports = e.portReports()
 	for _, p := range r.Ports {
@@ -89,8 +93,8 @@ func (e *engine) report(clockMHz float64) report {
 
 // portReports are what the ports have done.
 func (e *engine) portReports() (all []portReport) {
-	for i, l := range e.joined {
-		in, out := l.flow(), e.joined[1-i].flow()
+	for i, l := range e.joined[:2] {
+		in, out := e.joined.of(i).flow(), e.joined.of(1-i).flow()
 		stats, _ := l.from.Stats() // of a card that is gone, what it last told
 		all = append(all, portReport{l.from.String(), l.from.MAC().String(), counts{
 			RxPackets: in.received,

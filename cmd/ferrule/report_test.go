@@ -57,7 +57,7 @@ func TestReportKeys(t *testing.T) {
 	}
 	counts := []string{"dropped", "errors", "missed", "rx_bytes", "rx_packets", "tx_bytes", "tx_packets"}
 	always := append(slices.Clone(counts), "bits_per_second", "burst", "duration_seconds", "injected", "ns_per_packet",
-		"packets_per_second", "pipeline", "ports", "ring")
+		"packets_per_second", "pipeline", "ports", "queues", "ring", "workers")
 	sorted := func(s ...string) []string { slices.Sort(s); return s }
 
 	r := someReport()
