@@ -34,6 +34,12 @@ func TestSuiteTraffic(t *testing.T) {
 	runSuite(t, "cmd/ferrule", Config{Cards: 4, KernelCards: []int{0, 3}}, "-test.run", "Traffic")
 }
 
+// TestSuiteMeasured has Linux receive what generate sends, and capture what Linux
+// sends.
+func TestSuiteMeasured(t *testing.T) {
+	runSuite(t, "cmd/ferrule", Config{Cards: 2, KernelCards: []int{0}}, "-test.run", "Measured")
+}
+
 // TestForwardRate has two cards, wired to each other, pass frames round through
 // the forwarder. How fast is for the log, not for the verdict.
 func TestForwardRate(t *testing.T) {
