@@ -59,7 +59,7 @@ func (c *Card) acknowledge(causes uint32) {
 
 // interrupt passes on the wire's state to whoever waits.
 func (c *Card) interrupt() {
-	if !c.armed || c.icr&c.ims == 0 {
+	if c.gone || !c.armed || c.icr&c.ims == 0 {
 		return
 	}
 	c.armed = false
