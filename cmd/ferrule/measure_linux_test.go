@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"net"
 	"os"
@@ -31,21 +32,24 @@ func TestLinuxTrafficMeasured(t *testing.T) {
 	conn, err := net.ListenPacket("udp4", here+":9")
 	require.NoError(t, err)
 	defer conn.Close()
-	require.NoError(t, conn.(*net.UDPConn).SetReadBuffer(8<<20))
-	out := command(t, "ferrule", "generate", cardB, "--to-mac", iface.HardwareAddr.String(), "--from", there, "--to", here,
-		"--flows", "10", "--rate", "2k", "--count", "4000", "--size", "imix", "--json")
-	var sent generateReport
-	require.NoError(t, json.Unmarshal([]byte(out), &sent))
-	require.Equal(t, uint64(4000), sent.TxPackets)
+	generate := exec.Command("ferrule", "generate", cardB, "--to-mac", iface.HardwareAddr.String(), "--from", there, "--to", here,
+		"--flows", "10", "--rate", "1k", "--count", "2000", "--size", "imix", "--json")
+	var out bytes.Buffer
+	generate.Stdout, generate.Stderr = &out, t.Output()
+	require.NoError(t, generate.Start())
 	from, p := map[string]int{}, make([]byte, 2048)
-	require.NoError(t, conn.SetReadDeadline(time.Now().Add(5*time.Second)))
-	for range 4000 {
+	require.NoError(t, conn.SetReadDeadline(time.Now().Add(within)))
+	for range 2000 { // while they come: Linux keeps a few hundred at most
 		_, a, err := conn.ReadFrom(p)
 		require.NoError(t, err, "after %v", from)
 		from[a.(*net.UDPAddr).IP.String()]++
 	}
 	require.Len(t, from, 10)
-	require.Equal(t, 400, from[there])
+	require.Equal(t, 200, from[there])
+	require.NoError(t, generate.Wait())
+	var sent generateReport
+	require.NoError(t, json.Unmarshal(out.Bytes(), &sent))
+	require.Equal(t, uint64(2000), sent.TxPackets)
 
 	trace := filepath.Join(t.TempDir(), "trace.pcapng")
 	cmd := exec.Command("ferrule", "capture", cardB, "--write", trace, "--filter", "udp dst port 4000", "--count", "500", "--json")
