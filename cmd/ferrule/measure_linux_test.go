@@ -28,6 +28,11 @@ func TestLinuxTrafficMeasured(t *testing.T) {
 	command(t, "ip", "address", "add", here+"/26", "dev", iface.Name)
 	command(t, "ip", "link", "set", iface.Name, "up")
 
+	until(t, "Linux has its link", func() bool {
+		time.Sleep(10 * time.Millisecond)
+		return readLine("/sys/class/net/"+iface.Name+"/operstate") == "up"
+	})
+
 	// The discard port is where generate sends to.
 	conn, err := net.ListenPacket("udp4", here+":9")
 	require.NoError(t, err)
