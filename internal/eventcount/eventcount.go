@@ -44,8 +44,8 @@ import (
 //
 // Progress. Notify and NotifyAll are one load when nobody waits; otherwise they
 // take a mutex that is held for a few steps, and never wait for who they wake.
-// Prepare takes it too, and some microseconds for the fence. No method allocates
-// in the steady state but Watch.
+// Prepare takes it too, and some microseconds for the fence. Prepare and Watch
+// allocate; who is woken, or wakes, does not.
 //
 // Order. A notification synchronizes before the return of the Wait that it ends,
 // and before the closing of the channel of Watch is seen. What was published
@@ -127,8 +127,7 @@ func (e *Event) Watch() <-chan struct{} {
 // Prepare announces that the caller is about to wait. After it the caller looks
 // at the condition once more, and then calls exactly one of the Waiter's methods.
 func (e *Event) Prepare() *Waiter {
-	w := waiters.Get().(*Waiter)
-	w.event = e
+	w := &Waiter{event: e, woken: make(chan struct{}, 1)}
 	e.mu.Lock()
 	e.link(w)
 	e.mu.Unlock()
@@ -178,12 +177,11 @@ type Waiter struct {
 	prev, next *Waiter
 	linked     bool
 
-	// woken gets one value for each time the waiter is taken from the list by a
-	// notification.
+	// woken gets a value if the waiter is taken from the list by a notification. It
+	// is new each time: a channel that was made in a testing/synctest bubble cannot
+	// be used outside.
 	woken chan struct{}
 }
-
-var waiters = sync.Pool{New: func() any { return &Waiter{woken: make(chan struct{}, 1)} }}
 
 // Wait sleeps until it is notified, or until the context is done, whose error it
 // returns then. If both have happened it is the notification that counts: the
@@ -199,7 +197,6 @@ func (w *Waiter) Wait(ctx context.Context) error {
 			<-w.woken
 		}
 	}
-	w.free()
 	return err
 }
 
@@ -210,7 +207,6 @@ func (w *Waiter) Cancel() {
 		<-w.woken
 		w.event.Notify(1)
 	}
-	w.free()
 }
 
 // withdraw takes w from the list and reports whether no notification has.
@@ -223,11 +219,6 @@ func (w *Waiter) withdraw() bool {
 	}
 	e.unlink(w)
 	return true
-}
-
-func (w *Waiter) free() {
-	w.event = nil
-	waiters.Put(w)
 }
 
 func (e *Event) link(w *Waiter) {

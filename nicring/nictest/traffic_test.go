@@ -44,9 +44,18 @@ func TestFrameIsSent(t *testing.T) {
 // collect attaches the card and returns a function that returns the frames sent
 // since it was last called.
 func (d *tiny) collect() func() [][]byte {
-	var frames [][]byte
-	d.Attach(func(f []byte) { frames = append(frames, append([]byte{}, f...)) })
+	var (
+		mu     sync.Mutex // a pause ends on a goroutine of the clock's
+		frames [][]byte
+	)
+	d.Attach(func(f []byte) {
+		mu.Lock()
+		defer mu.Unlock()
+		frames = append(frames, append([]byte{}, f...))
+	})
 	return func() [][]byte {
+		mu.Lock()
+		defer mu.Unlock()
 		f := frames
 		frames = nil
 		return f
