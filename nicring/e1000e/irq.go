@@ -135,7 +135,11 @@ func (l *line) remove(w *waiter) {
 // serve takes the card's interrupts until the port is closed or the card gone.
 func (l *line) serve() {
 	for {
-		if err := l.card.WaitInterrupt(l.ctx); err != nil {
+		err := l.card.WaitInterrupt(l.ctx)
+		if err == nil {
+			err = l.interrupt()
+		}
+		if err != nil {
 			l.mu.Lock()
 			defer l.mu.Unlock()
 			l.serving = false
@@ -145,22 +149,22 @@ func (l *line) serve() {
 			l.fail(err)
 			return
 		}
-		l.interrupt()
 	}
 }
 
-func (l *line) interrupt() {
+// interrupt takes an interrupt back, and tells those whom it is for.
+func (l *line) interrupt() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.down {
-		return
+		return nil
 	}
 	l.taken++
 	if l.card.Read32(regICR) == gone { // the read takes the interrupt back
-		l.fail(nicring.ErrRemoved)
-		return
+		return nicring.ErrRemoved
 	}
 	l.wake()
+	return nil
 }
 
 // look wakes those who are ready, should the interrupt that was to do it have been
