@@ -150,13 +150,14 @@ const (
 // NewMap returns an empty Map with a hash of its own, which has a secret: nobody
 // outside can choose keys that collide. A key of one to eight words of 64 bits,
 // which consists of integers without padding, is multiplied by the secret word by
-// word, as the Go runtime does where it has no AES. Any other is hashed by
+// word, as the Go runtime does where it has no AES, and once more: by a single
+// product keys in steps crowd, under one secret in some hundreds. Any other is hashed by
 // maphash.Comparable, which allocates if it has pointers other than those of strings.
 func NewMap[K comparable, V any]() *Map[K, V] {
 	m := new(Map[K, V])
 	m.seed = maphash.MakeSeed()
 	m.words = wordsOf(reflect.TypeFor[K]())
-	m.secret = [2]uint64{rand.Uint64(), rand.Uint64() | 1}
+	m.secret = [2]uint64{rand.Uint64() | 1, rand.Uint64() | 1}
 	m.table.Store(new(table[K, V]).resized(1))
 	return m
 }
@@ -333,6 +334,7 @@ func (m *Map[K, V]) lookup(key K) (e *entry[K, V], hash uint64) {
 		for i := 1; i < m.words; i++ {
 			hash = fold(hash^word(&key, i), m.secret[1])
 		}
+		hash = fold(hash, m.secret[0])
 	case m.hash != nil:
 		hash = mix(m.hash(key))
 	default:
@@ -362,7 +364,7 @@ func (h *hasher[K]) hashOf(key K) uint64 {
 		for i := 1; i < h.words; i++ {
 			hash = fold(hash^word(&key, i), h.secret[1])
 		}
-		return hash
+		return fold(hash, h.secret[0])
 	case h.hash != nil:
 		return mix(h.hash(key))
 	default:
