@@ -39,16 +39,13 @@ unit:
 	$(GO) test -tags ferrule_debug -run Debug ./spinlock ./mcs
 	$(GO) test -short -tags ferrule_debug ./pktbuf
 
-# One broken reader takes too long there: under the detector a sync.Pool drops what
-# it is given now and then, and each Read that finds none registers another reader.
-SLOW = -skip TestTortureSeesWhatIsBroken/use_after_Read
 race:
-	$(GO) test -race $(SLOW) -tags qtest ./...
+	$(GO) test -race -tags qtest ./...
 
 # One processor, two, and more than there are.
 schedules:
 	$(GO) test -short -cpu 1,2,8 $(CONCURRENT)
-	$(GO) test -short -race $(SLOW) -cpu 1,8 $(CONCURRENT)
+	$(GO) test -short -race -cpu 1,8 $(CONCURRENT)
 
 # 386 runs as it is; arm64 under QEMU's user emulation, which shows that the code
 # is right there and says nothing of the order in which a real one stores.

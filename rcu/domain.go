@@ -61,11 +61,12 @@ type Domain struct {
 
 	periods
 
-	// registry guards readers. The elements are never changed in place: Register
-	// adds one behind them and Close makes a new list, so a copy of the slice is a
-	// snapshot.
+	// registry guards what follows. The elements are never changed in place:
+	// Register adds one behind them, and a Close now and then makes a new list, so a
+	// copy of the slice is a snapshot.
 	registry sync.Mutex
 	readers  []*Reader
+	gone     int // of readers: outside for good, and still listed
 
 	loans  sync.Pool // of *loan
 	stalls atomic.Pointer[stallLimit]
@@ -110,9 +111,9 @@ const step = 2 // from one grace period's number to the next
 // older than it need be. Then a section is waited for in vain; the reverse cannot
 // be.
 
-// Register adds a reader to d. It allocates, and Close copies the list of readers:
-// a Reader is for the life of a goroutine, not for one section. Who reads now and
-// then calls Read instead.
+// Register adds a reader to d. It allocates, and one Close in many copies the list
+// of readers: a Reader is for the life of a goroutine, not for one section. Who
+// reads now and then calls Read instead.
 func (d *Domain) Register() *Reader { return d.register(caller()) }
 
 func (d *Domain) register(site uintptr) *Reader {
@@ -127,10 +128,17 @@ func (d *Domain) register(site uintptr) *Reader {
 	return r
 }
 
+// unregister takes r out of the list when half of it has closed: the copy is paid
+// for by as many closes as it has readers.
 func (d *Domain) unregister(r *Reader) {
 	d.registry.Lock()
 	defer d.registry.Unlock()
-	d.readers = slices.DeleteFunc(slices.Clone(d.readers), func(other *Reader) bool { return other == r })
+	r.gone = true
+	d.gone++
+	if 2*d.gone >= len(d.readers) {
+		d.readers = slices.DeleteFunc(slices.Clone(d.readers), func(r *Reader) bool { return r.gone })
+		d.gone = 0
+	}
 }
 
 // Synchronize waits until every section that began before the call has ended.

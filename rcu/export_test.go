@@ -23,7 +23,7 @@ const Step = step
 func (d *Domain) Readers() int {
 	d.registry.Lock()
 	defer d.registry.Unlock()
-	return len(d.readers)
+	return len(d.readers) - d.gone
 }
 
 // Backlog is how many callbacks may wait for a grace period to begin.

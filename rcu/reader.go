@@ -45,6 +45,7 @@ type section struct {
 	nested uint64  // Locks without their Unlock but the outermost; from online on in Online
 	domain *Domain // nil once closed
 	fences bool    // the driver does not fence for this reader
+	gone   bool    // closed; guarded by the domain's registry
 
 	// awaited is set by the driver while it sleeps until this section is over,
 	// and left wakes it.
