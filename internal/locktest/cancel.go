@@ -127,20 +127,22 @@ func handOverMeetsCancel(t *testing.T, newHandle func() Canceller) {
 func cancelStorm(t *testing.T, newHandle func() Canceller, goroutines int) {
 	sections := rounds(3000, goroutines)
 	var (
-		guarded ledger
-		entered atomic.Int64
-		all     sync.WaitGroup
+		guarded         ledger
+		entered, gaveUp atomic.Int64
+		all             sync.WaitGroup
 	)
 	sometimes := func() {
 		if rand.N(64) == 0 {
 			yield(rand.N(8)) // long enough for those who wait to be cancelled
 		}
 	}
+	holder := newHandle()
+	holder.Lock()
 	for range goroutines {
 		all.Go(func() {
 			h := newHandle()
 			for n := range sections {
-				if n%4 == 0 { // among those who never give up
+				if n%4 == 3 { // among those who never give up
 					h.Lock()
 				} else {
 					ctx, cancel := context.WithCancel(context.Background())
@@ -151,6 +153,7 @@ func cancelStorm(t *testing.T, newHandle func() Canceller, goroutines int) {
 					err := h.LockContext(ctx)
 					cancel()
 					if err != nil {
+						gaveUp.Add(1)
 						continue
 					}
 				}
@@ -160,6 +163,8 @@ func cancelStorm(t *testing.T, newHandle func() Canceller, goroutines int) {
 			}
 		})
 	}
+	until(t, "a wait is cancelled", func() bool { return gaveUp.Load() > 0 })
+	holder.Unlock()
 	finish(t, "cancelled at random", &all)
 	guarded.check(t, int(entered.Load()))
 	h := newHandle()
