@@ -5,7 +5,7 @@ GO       ?= go
 PACKAGES  = qemu-system-x86 qemu-user iproute2 iputils-ping ethtool xz-utils
 COMMANDS  = qemu-system-x86_64 qemu-aarch64 ip ping ethtool xz
 # What runs where there is no Linux or no card: all but uio and the programs.
-PORTABLE  = . ./internal/cpu ./internal/eventcount ./internal/ringtest ./spinlock ./mcs ./rcu ./spsc ./mpmc ./pktbuf ./nicring ./nicring/e1000e ./nicring/nictest ./nicring/internal/mmio
+PORTABLE  = . ./internal/cpu ./internal/eventcount ./internal/ringtest ./internal/slots ./spinlock ./mcs ./rcu ./spsc ./mpmc ./pktbuf ./nicring ./nicring/e1000e ./nicring/nictest ./nicring/internal/mmio
 # What is lock-free or waits: everything whose schedule matters.
 CONCURRENT = ./internal/cpu ./internal/eventcount ./spinlock ./mcs ./rcu ./spsc ./mpmc ./pktbuf ./nicring ./nicring/nictest ./nicring/e1000e
 
@@ -58,7 +58,7 @@ vm: deps
 
 # Every kept mutant, and the test that has to see it: some five minutes.
 mutants:
-	FERRULE_MUTANTS=all $(GO) test -count=1 -run Mutants ./internal/eventcount ./spinlock ./mcs ./spsc ./spsc/shm ./mpmc
+	FERRULE_MUTANTS=all $(GO) test -count=1 -run Mutants ./internal/slots ./internal/eventcount ./spinlock ./mcs ./spsc ./spsc/shm ./mpmc
 
 # Ferrule beside its peers in Go, C and C++, into docs/bench. The README there says
 # what ROUNDS and ONLY may be, and BENCH="-quick" or other flags.

@@ -26,6 +26,7 @@ const module = "github.com/ferrule-go/ferrule"
 // storeys only. Kits that only tests import stand above all that they test.
 var storeys = map[string]int{
 	"internal/cpu":           1,
+	"internal/slots":         1,
 	"internal/lockdebug":     1,
 	"spinlock":               2,
 	"mcs":                    3,

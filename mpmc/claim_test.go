@@ -2,11 +2,9 @@ package mpmc
 
 import (
 	"context"
-	"reflect"
 	"runtime"
 	"strings"
 	"testing"
-	"unsafe"
 
 	"github.com/stretchr/testify/require"
 )
@@ -123,17 +121,5 @@ func TestCommitOfNothingIsTheEnd(t *testing.T) {
 	r.Commit(0)
 	for range 3 {
 		require.ErrorIs(t, <-errs, ErrClosed)
-	}
-}
-
-func TestPointers(t *testing.T) {
-	for _, v := range []any{0, 1.5, 2i, true, uintptr(1), [3]int{}, struct{ a, b int }{}, struct{}{}, [0]*int{}} {
-		require.False(t, pointers(reflect.TypeOf(v)), "%T", v)
-	}
-	for _, v := range []any{"", new(int), []int{}, [1]*int{}, struct {
-		a int
-		b string
-	}{}, make(chan int), map[int]int{}, func() {}, unsafe.Pointer(nil), struct{ any }{}} {
-		require.True(t, pointers(reflect.TypeOf(v)), "%T", v)
 	}
 }

@@ -1,7 +1,6 @@
 package mpmc
 
 import (
-	"reflect"
 	"unsafe"
 
 	"github.com/ferrule-go/ferrule/internal/cpu"
@@ -25,28 +24,3 @@ const (
 	_ = unsafe.Offsetof(Ring[byte]{}.peeked) - reservedEnd - cpu.LineSize
 	_ = unsafe.Sizeof(Ring[byte]{}) - peekedEnd - cpu.LineSize
 )
-
-// makeSlots returns n slots with at least a line of unused memory before the
-// first and after the last: the allocator starts an array in the middle of a
-// line if it holds pointers, and puts small ones side by side.
-func makeSlots[S any](n int) []S {
-	size := max(1, int(unsafe.Sizeof(*new(S))))
-	margin := (cpu.LineSize + size - 1) / size
-	return make([]S, margin+n+margin)[margin : margin+n : margin+n]
-}
-
-// pointers reports whether values of type t hold pointers.
-func pointers(t reflect.Type) bool {
-	switch t.Kind() {
-	case reflect.Array:
-		return t.Len() > 0 && pointers(t.Elem())
-	case reflect.Struct:
-		for i := range t.NumField() {
-			if pointers(t.Field(i).Type) {
-				return true
-			}
-		}
-		return false
-	}
-	return t.Kind() > reflect.Complex128
-}

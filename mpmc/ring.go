@@ -42,6 +42,7 @@ import (
 
 	"github.com/ferrule-go/ferrule/internal/cpu"
 	"github.com/ferrule-go/ferrule/internal/eventcount"
+	"github.com/ferrule-go/ferrule/internal/slots"
 	"github.com/ferrule-go/ferrule/spinlock"
 )
 
@@ -111,9 +112,9 @@ func New[T any](capacity int) *Ring[T] {
 		panic(fmt.Sprintf("mpmc: capacity %d is not a power of two", capacity))
 	}
 	r := &Ring[T]{
-		turns:    makeSlots[turn](capacity),
-		values:   makeSlots[T](capacity),
-		pointers: pointers(reflect.TypeFor[T]()),
+		turns:    slots.Make[turn](capacity, cpu.LineSize),
+		values:   slots.Make[T](capacity, cpu.LineSize),
+		pointers: slots.HavePointers(reflect.TypeFor[T]()),
 	}
 	for n := range r.turns {
 		r.turns[n].Store(uint64(n)*step + free)

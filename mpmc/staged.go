@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/ferrule-go/ferrule/internal/cpu"
+	"github.com/ferrule-go/ferrule/internal/slots"
 	"github.com/ferrule-go/ferrule/spinlock"
 )
 
@@ -68,13 +69,13 @@ func NewStaged[T any](capacity, stages int) *Staged[T] {
 // newStagedAt is NewStaged with all counters at n.
 func newStagedAt[T any](capacity, stages int, n uint64) *Staged[T] {
 	r := &Staged[T]{
-		values:   makeSlots[T](capacity),
+		values:   slots.Make[T](capacity, cpu.LineSize),
 		stages:   make([]stage, 1+stages+1),
-		pointers: pointers(reflect.TypeFor[T]()),
+		pointers: slots.HavePointers(reflect.TypeFor[T]()),
 	}
 	for i := range r.stages {
 		s := &r.stages[i]
-		s.ends = makeSlots[atomic.Uint64](capacity)
+		s.ends = slots.Make[atomic.Uint64](capacity, cpu.LineSize)
 		s.head.Store(n * step)
 		s.done.Store(n * step)
 		for j := range s.ends {

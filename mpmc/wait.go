@@ -124,7 +124,7 @@ func (r *Ring[T]) PopReady() <-chan struct{} {
 		n, _ := r.count(r.head.Load()+full, 1)
 		return n > 0 || r.drained()
 	}
-	return watch(&r.poppers, ready)
+	return r.poppers.Ready(ready)
 }
 
 // PushReady returns a channel that is closed once there is room or the ring is
@@ -134,24 +134,8 @@ func (r *Ring[T]) PushReady() <-chan struct{} {
 		n, _ := r.count(r.tail.Load()+free, 1)
 		return n > 0 || r.Closed()
 	}
-	return watch(&r.pushers, ready)
+	return r.pushers.Ready(ready)
 }
-
-func watch(w *waiters, ready func() bool) <-chan struct{} {
-	if ready() {
-		return always
-	}
-	if c := w.Watch(); !ready() {
-		return c
-	}
-	return always
-}
-
-var always = func() <-chan struct{} {
-	c := make(chan struct{})
-	close(c)
-	return c
-}()
 
 // wakePoppers wakes as many as there are values. The one that was just published
 // may have hidden others, whose publishers have woken somebody in vain. When the

@@ -3,6 +3,8 @@ package spinlock
 import (
 	"fmt"
 	"reflect"
+
+	"github.com/ferrule-go/ferrule/internal/slots"
 )
 
 // A Seq is a value that is read whole without writing anything, and may be
@@ -70,27 +72,9 @@ func (q *Seq[T]) Update(f func(T) T) (v T) {
 // sequence says that T has been checked.
 func (q *Seq[T]) check() {
 	t := reflect.TypeFor[T]()
-	if hasPointers(t) {
+	if slots.HavePointers(t) {
 		panic(fmt.Sprintf("spinlock: Seq of %v, which contains pointers", t))
 	}
 	q.lock.Lock()
 	q.lock.Unlock()
-}
-
-func hasPointers(t reflect.Type) bool {
-	switch t.Kind() {
-	case reflect.Array:
-		return hasPointers(t.Elem())
-	case reflect.Struct:
-		for i := range t.NumField() {
-			if hasPointers(t.Field(i).Type) {
-				return true
-			}
-		}
-		return false
-	case reflect.Pointer, reflect.UnsafePointer, reflect.String, reflect.Slice,
-		reflect.Map, reflect.Chan, reflect.Func, reflect.Interface:
-		return true
-	}
-	return false
 }

@@ -8,6 +8,7 @@ import (
 	"math/bits"
 
 	"github.com/ferrule-go/ferrule/internal/cpu"
+	"github.com/ferrule-go/ferrule/internal/slots"
 )
 
 // A Bytes is a FIFO of records of any size between one producer and one consumer,
@@ -73,7 +74,7 @@ func NewBytes(size int) *Bytes {
 	if size < 32 || bits.OnesCount(uint(size)) != 1 {
 		panic(fmt.Sprintf("spsc: size %d is not a power of two from 32 on", size))
 	}
-	b := &Bytes{data: makeSlots[byte](size)}
+	b := &Bytes{data: slots.Make[byte](size, cpu.LineSize)}
 	b.prod.claim = -1
 	return b
 }
@@ -203,7 +204,7 @@ func (b *Bytes) All() iter.Seq[[]byte] {
 // PopReady returns a channel that is closed once there is a record, for use in a
 // select. The next time ask for another channel. Anyone may ask.
 func (b *Bytes) PopReady() <-chan struct{} {
-	return watch(&b.poppers, func() bool { return b.head.Load() != b.tail.Load() })
+	return b.poppers.Ready(func() bool { return b.head.Load() != b.tail.Load() })
 }
 
 // Size returns the size that NewBytes was given.

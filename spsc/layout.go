@@ -1,7 +1,6 @@
 package spsc
 
 import (
-	"reflect"
 	"unsafe"
 
 	"github.com/ferrule-go/ferrule/internal/cpu"
@@ -24,15 +23,6 @@ const (
 	_ = unsafe.Sizeof(Ring[byte]{}) - lastEnd - cpu.LineSize
 )
 
-// makeSlots returns n slots with at least a line of unused memory before the
-// first and after the last: the allocator starts an array in the middle of a
-// line if it holds pointers, and puts small ones side by side.
-func makeSlots[T any](n int) []T {
-	size := max(1, int(unsafe.Sizeof(*new(T))))
-	margin := (cpu.LineSize + size - 1) / size
-	return make([]T, margin+n+margin)[margin : margin+n : margin+n]
-}
-
 // fetch asks for the lines of slots, which will be written or read.
 func fetch[T any](slots []T, write bool) {
 	addr := uintptr(unsafe.Pointer(unsafe.SliceData(slots)))
@@ -42,20 +32,4 @@ func fetch[T any](slots []T, write bool) {
 	} else {
 		cpu.Prefetch(addr, size)
 	}
-}
-
-// pointers reports whether values of type t hold pointers.
-func pointers(t reflect.Type) bool {
-	switch t.Kind() {
-	case reflect.Array:
-		return t.Len() > 0 && pointers(t.Elem())
-	case reflect.Struct:
-		for i := range t.NumField() {
-			if pointers(t.Field(i).Type) {
-				return true
-			}
-		}
-		return false
-	}
-	return t.Kind() > reflect.Complex128
 }

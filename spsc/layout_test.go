@@ -30,13 +30,3 @@ func TestSlotsKeepDistanceFromForeignMemory(t *testing.T) {
 		runtime.KeepAlive(rings)
 	}
 }
-
-// What is past the capacity is out of reach of a burst.
-func TestSlotsAreAsManyAsAskedFor(t *testing.T) {
-	for _, capacity := range []int{1, 2, 1024} {
-		require.Len(t, makeSlots[*int](capacity), capacity)
-		require.Equal(t, capacity, cap(makeSlots[*int](capacity)))
-		require.Len(t, makeSlots[struct{}](capacity), capacity)
-		require.Len(t, makeSlots[[1000]byte](capacity), capacity)
-	}
-}

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/ferrule-go/ferrule/internal/cpu"
+	"github.com/ferrule-go/ferrule/internal/slots"
 )
 
 // A Lossy is a FIFO between one producer and one consumer that is never full: a
@@ -67,10 +68,10 @@ func NewLossy[T any](capacity int) *Lossy[T] {
 		panic(fmt.Sprintf("spsc: capacity %d is not a power of two", capacity))
 	}
 	l := &Lossy[T]{
-		cells:    makeSlots[atomic.Uint64](capacity),
-		buffers:  makeSlots[T](capacity + 2),
+		cells:    slots.Make[atomic.Uint64](capacity, cpu.LineSize),
+		buffers:  slots.Make[T](capacity+2, cpu.LineSize),
 		width:    bits.Len(uint(capacity + 1)),
-		pointers: pointers(reflect.TypeFor[T]()),
+		pointers: slots.HavePointers(reflect.TypeFor[T]()),
 	}
 	for i := range l.cells {
 		l.cells[i].Store(uint64(i))
@@ -138,7 +139,7 @@ func (l *Lossy[T]) Pop(ctx context.Context) (v T, err error) {
 // PopReady returns a channel that is closed once there is a value to pop, for use
 // in a select. The next time ask for another channel. Anyone may ask.
 func (l *Lossy[T]) PopReady() <-chan struct{} {
-	return watch(&l.poppers, func() bool { return l.Len() > 0 })
+	return l.poppers.Ready(func() bool { return l.Len() > 0 })
 }
 
 // Lost returns how many values have been lost so far: what was pushed is popped,

@@ -39,7 +39,7 @@ func (c *counter) publish(n uint64) { c.n = n }
 		{Name: "second segment from the wrong place", File: "ring.go", Caught: "TestCorners/BurstAcrossTheEnd",
 			Old: "return a, r.slots[:n-len(a)]", New: "return a, r.slots[len(a):n]"},
 		{Name: "popped value kept alive", File: "ring.go", Caught: "TestCorners/PoppedValueIsNotKeptAlive",
-			Old: "pointers: pointers(reflect.TypeFor[T]())", New: "pointers: false && pointers(reflect.TypeFor[T]())"},
+			Old: "pointers: slots.HavePointers(reflect.TypeFor[T]())", New: "pointers: false && slots.HavePointers(reflect.TypeFor[T]())"},
 		{Name: "lost wake-up of a popper", File: "wait.go", Caught: "TestWaiting/CloseWakesPoppers",
 			Old: "	r.poppers.NotifyAll()\n", New: ""},
 		{Name: "lost wake-up of a pusher", File: "ring.go", Caught: "TestWaiting/ReadinessComes",

@@ -45,6 +45,7 @@ import (
 
 	"github.com/ferrule-go/ferrule/internal/cpu"
 	"github.com/ferrule-go/ferrule/internal/eventcount"
+	"github.com/ferrule-go/ferrule/internal/slots"
 )
 
 // A Ring is a FIFO of fixed capacity between one producer goroutine and one
@@ -115,7 +116,7 @@ func New[T any](capacity int) *Ring[T] {
 	if capacity < 1 || bits.OnesCount(uint(capacity)) != 1 {
 		panic(fmt.Sprintf("spsc: capacity %d is not a power of two", capacity))
 	}
-	r := &Ring[T]{slots: makeSlots[T](capacity), pointers: pointers(reflect.TypeFor[T]())}
+	r := &Ring[T]{slots: slots.Make[T](capacity, cpu.LineSize), pointers: slots.HavePointers(reflect.TypeFor[T]())}
 	r.limit.Store(uint64(capacity))
 	return r
 }

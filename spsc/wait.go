@@ -131,27 +131,11 @@ func (r *Ring[T]) All() iter.Seq[T] {
 // ring is closed and empty, for use in a select. The next time ask for another
 // channel. Anyone may ask.
 func (r *Ring[T]) PopReady() <-chan struct{} {
-	return watch(&r.poppers, func() bool { return r.Len() > 0 || r.drained() })
+	return r.poppers.Ready(func() bool { return r.Len() > 0 || r.drained() })
 }
 
 // PushReady returns a channel that is closed once there is room or the ring is
 // closed; otherwise it is as PopReady.
 func (r *Ring[T]) PushReady() <-chan struct{} {
-	return watch(&r.pushers, func() bool { return r.Len() < r.Cap() || r.Closed() })
+	return r.pushers.Ready(func() bool { return r.Len() < r.Cap() || r.Closed() })
 }
-
-func watch(s *sleepers, ready func() bool) <-chan struct{} {
-	if ready() {
-		return always
-	}
-	if c := s.Watch(); !ready() {
-		return c
-	}
-	return always
-}
-
-var always = func() <-chan struct{} {
-	c := make(chan struct{})
-	close(c)
-	return c
-}()

@@ -44,8 +44,8 @@ import (
 //
 // Progress. Notify and NotifyAll are one load when nobody waits; otherwise they
 // take a mutex that is held for a few steps, and never wait for who they wake.
-// Prepare takes it too, and some microseconds for the fence. Prepare and Watch
-// allocate; who is woken, or wakes, does not.
+// Prepare takes it too, and some microseconds for the fence. Prepare, Watch and
+// Ready allocate; who is woken, or wakes, does not.
 //
 // Order. A notification synchronizes before the return of the Wait that it ends,
 // and before the closing of the channel of Watch is seen. What was published
@@ -123,6 +123,24 @@ func (e *Event) Watch() <-chan struct{} {
 	fence()
 	return watch
 }
+
+// Ready returns a channel that is closed once the condition may be true: at once if
+// ready says so, or else by the next notification.
+func (e *Event) Ready(ready func() bool) <-chan struct{} {
+	if ready() {
+		return always
+	}
+	if c := e.Watch(); !ready() {
+		return c
+	}
+	return always
+}
+
+var always = func() <-chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()
 
 // Prepare announces that the caller is about to wait. After it the caller looks
 // at the condition once more, and then calls exactly one of the Waiter's methods.
