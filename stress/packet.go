@@ -151,7 +151,7 @@ func (j *journey) breakCards(p *part) {
 
 func (e *end) draw(p *part) (f nictest.Faults) {
 	if p.one(3) {
-		f.HoldRx, f.HoldTx = p.rand.IntN(8), p.rand.IntN(2)
+		f.HoldRx, f.HoldTx = p.rand.IntN(8), p.rand.IntN(8)
 	}
 	f.TxStuck = p.one(8)
 	if p.one(2) {
