@@ -23,6 +23,17 @@ func (n *Node) Behind() (places int) {
 	return places
 }
 
+// LeaveSlowly has somebody stand at the end of the queue and give up, but for taking
+// its place out, which the returned function does.
+func (l *Lock) LeaveSlowly() (leave func()) {
+	p := new(Node).enter(l)
+	ahead := l.tail.Swap(p)
+	p.ahead.Store(ahead)
+	p.join(ahead)
+	p.state.Store(left)
+	return p.leave
+}
+
 // LinkedReady links a place behind another again and again while a goroutine
 // watches for that, and reports whether the place said each time that its owner
 // waits, when it could be seen.

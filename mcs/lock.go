@@ -22,8 +22,8 @@ import (
 // successor which has swapped itself in also links itself behind, some stores
 // later. A Release that wakes a successor yields to it, so that the lock does not
 // wait for the end of the caller's time slice. Who leaves delays nobody but others
-// who leave. A Node allocates when it is first used; otherwise only AcquireContext
-// allocates.
+// who leave. A Node allocates when it is first used, and anew after a Release that
+// passed over somebody; otherwise only AcquireContext allocates.
 //
 // Order. In the terminology of the Go memory model, each Release synchronizes
 // before the return of the next Acquire; a TryAcquire that returns true and an
@@ -131,25 +131,28 @@ func (l *Lock) Release(n *Node) {
 	if n.place.next.Load() == nil && l.tail.CompareAndSwap(n.place, nil) { // A: release
 		return
 	}
-	l.pass(n.place)
+	if l.pass(n.place) {
+		n.place = nil // see leave
+	}
 }
 
-// pass hands l to the first behind p that has not left, or frees it.
-func (l *Lock) pass(p *place) {
+// pass hands l to the first behind p that has not left, or frees it, and reports
+// whether it passed over somebody.
+func (l *Lock) pass(p *place) (over bool) {
 	for {
 		next := l.behind(p)
 		p.next.Store(nil) // or it would keep next alive
 		if next == nil {
-			return
+			return over
 		}
 		switch next.end(idle) {
 		case left:
-			p = next
+			p, over = next, true
 		case parked:
 			runtime.Gosched()
-			return
+			return over
 		default:
-			return
+			return over
 		}
 	}
 }
@@ -234,10 +237,14 @@ var leaving sync.Mutex
 // It may come too late, or just then: a Release on its way down the queue reads
 // next of the place in front either before p is taken out, and passes p over, for
 // p still leads on; or after. In a place that a Release has done with, next is
-// nil, or somebody who came later, so the exchange fails: p itself never comes
-// again. The last in the queue cannot be taken out, since the next to arrive may
-// be about to link itself behind; that one takes it out if it leaves too. So
-// there is never more than one place that was left for each one in use.
+// nil, so the exchange fails. That must stay so: whoever leaves may come to it as
+// late as it likes, and were the place back in a queue by then, and left there,
+// that would be mistaken for this one. So a place whose Release passed over
+// somebody is not used again, and neither is one that was left.
+//
+// The last in the queue cannot be taken out, since the next to arrive may be about
+// to link itself behind; that one takes it out if it leaves too. So there is never
+// more than one place that was left for each one in use.
 func (p *place) leave() {
 	leaving.Lock()
 	defer leaving.Unlock()

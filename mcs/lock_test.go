@@ -165,6 +165,36 @@ func TestThoseWhoLeftDoNotPileUp(t *testing.T) {
 	require.True(t, lock.Free())
 }
 
+// Somebody leaves from behind a holder so slowly that the holder has been back in
+// the queue by then, and has left it too.
+func TestWhoLeavesLateHarmsNobody(t *testing.T) {
+	var (
+		lock       mcs.Lock
+		a, b, c    mcs.Node
+		acquired   = make(chan struct{})
+		given, end = context.WithCancel(t.Context())
+	)
+	lock.Acquire(&a)
+	leave := lock.LeaveSlowly()
+	lock.Release(&a) // passes it over
+	lock.Acquire(&b)
+	left := make(chan error)
+	go func() { left <- lock.AcquireContext(given, &a) }()
+	until(func() bool { return lock.Tail() != any(b.Place()) })
+	end()
+	require.ErrorIs(t, <-left, context.Canceled)
+	leave()
+	go func() {
+		lock.Acquire(&c)
+		close(acquired)
+	}()
+	returns(t, func() {
+		lock.Release(&b)
+		<-acquired
+	})
+	lock.Release(&c)
+}
+
 // Whoever sees a place behind its own must find that its owner waits.
 func TestPlaceIsReadyWhenLinked(t *testing.T) {
 	times := 400_000

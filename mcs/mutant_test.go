@@ -21,6 +21,8 @@ func TestMutants(t *testing.T) {
 			New: "	was = s.state.Load()\n	for b := (spinlock.Backoff{}); !b.Spent(); {\n		b.Wait()\n	}\n	s.state.Store(state)\n"},
 		{Name: "who left stays in the queue", File: "lock.go", Caught: "TestThoseWhoLeftDoNotPileUp",
 			Old: "				p.leave()\n", New: ""},
+		{Name: "a place passed over somebody and comes back", File: "lock.go", Caught: "TestWhoLeavesLateHarmsNobody",
+			Old: "		n.place = nil // see leave\n", New: ""},
 		{Name: "next kept alive", File: "lock.go", Caught: "TestReleaseKeepsNothingAlive",
 			Old: "		p.next.Store(nil) // or it would keep next alive\n", New: ""},
 		{Name: "overtaken for ever", File: "mutex.go", Caught: "TestFirstInLineIsOvertakenSoOften",
