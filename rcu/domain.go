@@ -68,7 +68,7 @@ type Domain struct {
 	readers  []*Reader
 	gone     int // of readers: outside for good, and still listed
 
-	loans  sync.Pool // of *loan
+	lent   lent // to Read
 	stalls atomic.Pointer[stallLimit]
 	calls
 }

@@ -2,6 +2,7 @@ package rcu_test
 
 import (
 	"runtime"
+	"sync"
 	"testing"
 	"testing/synctest"
 
@@ -50,24 +51,32 @@ func TestReadEndsWithPanicOrExit(t *testing.T) {
 	})
 }
 
-// Goroutines that read now and then leave nothing behind: what they borrowed goes
-// when the collector has come by.
-func TestReadLeavesNothingBehind(t *testing.T) {
+// However many read at a time, the readers that stay behind are few, and serve
+// again.
+func TestReadLeavesFewBehind(t *testing.T) {
 	var d rcu.Domain
-	for range 100 {
-		done := make(chan struct{})
-		go func() {
-			d.Read(func() {})
-			close(done)
-		}()
-		<-done
+	for range 3 {
+		var all, inside sync.WaitGroup
+		leave := make(chan struct{})
+		for range 500 {
+			inside.Add(1)
+			all.Go(func() {
+				d.Read(func() {
+					inside.Done()
+					<-leave
+				})
+			})
+		}
+		inside.Wait()
+		require.Equal(t, 500, d.Readers())
+		close(leave)
+		all.Wait()
+		require.Equal(t, 72, d.Readers())
 	}
-	require.NotZero(t, d.Readers())
-	for d.Readers() > 0 {
-		runtime.GC()
-		d.Synchronize()
+	for range 1000 {
+		d.Read(func() {})
 	}
-	d.Read(func() {})
+	require.Equal(t, 72, d.Readers())
 }
 
 // The quiescent-state style: one section from Online to Offline, cut by Quiesce.
