@@ -89,6 +89,7 @@ func ExampleBigReader() {
 		r := l.Register()
 		workers.Go(func() {
 			defer r.Close()
+			var unchanged spinlock.Backoff
 			for {
 				r.Lock()
 				jumbo := mtu == 9000
@@ -96,6 +97,7 @@ func ExampleBigReader() {
 				if jumbo {
 					return
 				}
+				unchanged.Wait() // for the writer
 			}
 		})
 	}
@@ -107,22 +109,38 @@ func ExampleBigReader() {
 	// Output: 9000
 }
 
-// A Reader waits for a writer, and need not.
+// A writer waits for the Reader inside, and the Reader for the writer before it,
+// unless its context ends.
 func ExampleReader() {
-	var l spinlock.BigReader
+	var (
+		l      spinlock.BigReader
+		route  = "eth0"
+		writer sync.WaitGroup
+	)
 	r := l.Register()
 	defer r.Close()
 
-	l.Lock()
-	fmt.Println(r.TryLock())
-	l.Unlock()
-
 	r.Lock()
-	fmt.Println(l.TryLock())
+	writer.Go(func() {
+		l.Lock()
+		route = "eth1"
+		l.Unlock()
+	})
+	fmt.Println(route)
+	r.Unlock()
+	writer.Wait()
+
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if err := r.LockContext(ctx); err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(route)
 	r.Unlock()
 	// Output:
-	// false
-	// false
+	// eth0
+	// eth1
 }
 
 // The words are atomic, and a reading that a writer came into is made again.
@@ -149,7 +167,9 @@ func ExampleSeqLock() {
 			}
 		}
 	}
+	var unknown spinlock.Backoff
 	for mean() == 0 {
+		unknown.Wait() // for the first packet
 	}
 	fmt.Println(mean())
 	port.Wait()

@@ -1,7 +1,9 @@
 package spsc_test
 
 import (
+	"context"
 	"fmt"
+	"sync"
 
 	"github.com/ferrule-go/ferrule/spinlock"
 	"github.com/ferrule-go/ferrule/spsc"
@@ -53,32 +55,53 @@ func ExampleRing_TryPushN() {
 	// [1 2 3 4]
 }
 
-// Who shows the state of things wants the latest, and to know what it missed.
+// Who shows the state of things wants the latest, and to know what it missed. It
+// sleeps until there is something new; who tells it never waits.
 func ExampleLossy() {
 	trace := spsc.NewLossy[string](2)
-	for _, line := range []string{"up", "busy", "idle", "down"} {
-		trace.Push(line)
+	var port sync.WaitGroup
+	port.Go(func() {
+		for _, line := range []string{"up", "busy", "idle", "down"} {
+			trace.Push(line)
+		}
+	})
+
+	seen, line := uint64(0), ""
+	for line != "down" {
+		var err error
+		if line, err = trace.Pop(context.Background()); err != nil {
+			fmt.Println(err)
+			return
+		}
+		seen++
 	}
-	for line, ok := trace.TryPop(); ok; line, ok = trace.TryPop() {
-		fmt.Println(line)
-	}
-	fmt.Println(trace.Lost(), "lost")
-	// Output:
-	// idle
-	// down
-	// 2 lost
+	port.Wait()
+	fmt.Println(seen+trace.Lost(), "lines were seen or lost, and the port is", line)
+	// Output: 4 lines were seen or lost, and the port is down
 }
 
 // A record is written where it will be read, and only as much of it as there is.
+// Who finds no room, or no record, sleeps until there is.
 func ExampleBytes() {
-	log := spsc.NewBytes(256)
-	for i := range 3 {
-		if room, ok := log.Claim(16); ok {
+	log, ctx := spsc.NewBytes(64), context.Background()
+	go func() {
+		for i := range 3 { // there is room for two at a time
+			room, err := log.ClaimContext(ctx, 16)
+			if err != nil {
+				return
+			}
 			log.Commit(copy(room, fmt.Sprintf("line %d", i)))
 		}
-	}
-	for line := range log.All() {
+	}()
+
+	for range 3 {
+		line, err := log.PeekContext(ctx)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
 		fmt.Println(string(line))
+		log.Release()
 	}
 	// Output:
 	// line 0

@@ -129,3 +129,19 @@ func ExampleMemory() {
 	log.Printf("byte %d is at bus address %#x", last, r.Bus[last/r.PageSize]+uint64(last%r.PageSize))
 	// Output:
 }
+
+// The card behind a network interface.
+func ExampleInterface() {
+	cards, err := uio.List()
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, c := range cards {
+		for _, i := range c.Interfaces {
+			if i.Name == "eth0" {
+				log.Printf("eth0 is %s, up %v, with link %v and addresses %v", c.Address, i.Up, i.Link, i.Addrs)
+			}
+		}
+	}
+	// Output:
+}

@@ -46,8 +46,11 @@ func other(role string) error {
 	files := []*os.File{os.NewFile(3, "memory"), os.NewFile(4, "event"), os.NewFile(5, "event")}
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	if role == "hostile" {
+	switch role {
+	case "hostile":
 		return hostile(files[0])
+	case "example":
+		return produce()
 	}
 	r, err := shm.Open(files)
 	if err != nil {
@@ -347,34 +350,4 @@ func TestOpenRefusesWhatIsNoRing(t *testing.T) {
 	_, err = shm.Open([]*os.File{file, null(), null()})
 	require.ErrorIs(t, err, shm.ErrCorrupt)
 	require.PanicsWithValue(t, "shm: size 48 is not a power of two from 32 on", func() { shm.Create(48) })
-}
-
-func Example() {
-	ring, err := shm.Create(4096) // its Files go to the other process, which calls Open
-	if err != nil {
-		panic(err)
-	}
-	defer ring.Close()
-	producer, err := ring.Producer()
-	if err != nil {
-		panic(err)
-	}
-	consumer, err := ring.Consumer() // here, the same process
-	if err != nil {
-		panic(err)
-	}
-	ctx := context.Background()
-	producer.Push(ctx, []byte("hello"))
-	producer.Close()
-	for {
-		record, err := consumer.Pop(ctx, nil)
-		if err != nil {
-			fmt.Println(err)
-			return
-		}
-		fmt.Println(string(record))
-	}
-	// Output:
-	// hello
-	// shm: ring is closed
 }
