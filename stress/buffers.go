@@ -180,7 +180,7 @@ func (k *keeper) get(n int) {
 		stamp(b, k.stamp())
 	}
 	k.kept = append(k.kept, bufs...)
-	k.did(n)
+	k.did(len(bufs))
 }
 
 func (k *keeper) stamp() uint64 { k.next++; return k.next }

@@ -174,8 +174,15 @@ func (r *round) lost() bool { return r.broken.Load() }
 
 func (p *part) on() bool { return !p.round.over.Load() }
 
-// did counts operations that came to something.
-func (p *part) did(n int) { p.done.Store(p.done.Load() + uint64(n)) }
+// did counts operations that came to something. Whoever has done its first lets the
+// others come to theirs, or it may have done the work of all before they run.
+func (p *part) did(n int) {
+	before := p.done.Load()
+	p.done.Store(before + uint64(n))
+	if before == 0 {
+		runtime.Gosched()
+	}
+}
 
 func (p *part) fail(format string, args ...any) {
 	p.round.violated(p.role+": "+format, args...)
@@ -238,16 +245,15 @@ func (r *round) addTo(t *Result) {
 	t.Violations += r.violations
 	t.Messages = append(t.Messages, r.messages[:min(len(r.messages), fewMessages-len(t.Messages))]...)
 	t.Operations += r.operations()
-	least, most := make(map[string]uint64), make(map[string]uint64)
+	shares := make(map[string][]float64)
 	for _, p := range r.parts {
-		n := max(1, p.done.Load())
-		if before, ok := least[p.role]; !ok {
-			least[p.role], most[p.role] = n, n
-			continue
-		} else {
-			least[p.role], most[p.role] = min(before, n), max(most[p.role], n)
+		shares[p.role] = append(shares[p.role], float64(p.done.Load()))
+	}
+	for _, s := range shares {
+		if j, ok := jain(s); ok {
+			t.shared++
+			t.Fairness += (j - t.Fairness) / float64(t.shared)
 		}
-		t.Fairness = max(t.Fairness, float64(most[p.role])/float64(least[p.role]))
 	}
 	if r.violations > 0 {
 		return // somebody may still run
@@ -256,4 +262,19 @@ func (r *round) addTo(t *Result) {
 		t.WorstWait = max(t.WorstWait, p.wait)
 		t.WorstGracePeriod = max(t.WorstGracePeriod, p.grace)
 	}
+}
+
+// jain returns how evenly a sum is shared: (Σx)²/(nΣx²), by R. Jain, D. Chiu and W. Hawe,
+// A Quantitative Measure of Fairness and Discrimination, DEC-TR-301, 1984. There is
+// nothing to share between fewer than two, or where there is nothing.
+func jain(shares []float64) (index float64, ok bool) {
+	var sum, squares float64
+	for _, x := range shares {
+		sum += x
+		squares += x * x
+	}
+	if len(shares) < 2 || sum == 0 {
+		return 0, false
+	}
+	return sum * sum / (float64(len(shares)) * squares), true
 }

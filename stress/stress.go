@@ -92,9 +92,9 @@ type Result struct {
 	Operations uint64 `json:"operations"`
 	Violations uint64 `json:"violations"`
 
-	// Fairness is the largest ratio between the operations of two goroutines that
-	// did the same in the same round, 0 if there were no two. One that came to
-	// nothing counts as having done one.
+	// Fairness is how evenly the operations were shared by those who did the same
+	// in the same round, by Jain's index: 1 if all came to as many, 1/n if one of n
+	// did them all. It is the mean over the rounds, 0 if there never were two.
 	Fairness float64 `json:"fairness"`
 
 	// WorstWait is the longest that an operation that may wait took, of one in
@@ -104,6 +104,8 @@ type Result struct {
 
 	// Messages are the first few violations in words.
 	Messages []string `json:"messages,omitempty"`
+
+	shared int // how many indices Fairness is the mean of
 }
 
 const fewMessages = 8

@@ -24,8 +24,9 @@ stall, as the seed has it. Give the seed of a run to have the same rounds again;
 schedule is another each time.
 
 A violation is a promise that was seen broken, and makes the exit status 1. Fairness
-is how many times more than another a goroutine came to do of the same; wait and grace
-period are the longest that were seen. None of these is a violation.`
+is how evenly goroutines that did the same came to do it: 1 is all alike, and 1/n that
+one of n did everything (Jain's index, the mean over the rounds); wait and grace period
+are the longest that were seen. None of these is a violation.`
 
 // stressOptions are the flags of stress.
 type stressOptions struct {
@@ -107,7 +108,7 @@ func writeStress(w io.Writer, r stress.Report) {
 	for _, t := range r.Trials {
 		rows = append(rows, []string{
 			t.Name, fmt.Sprint(t.Rounds), grouped(t.Operations), grouped(t.Violations),
-			unlessZero(t.Fairness, "%.1f"), unlessZero(t.WorstWait.Round(time.Microsecond), "%v"),
+			unlessZero(t.Fairness, "%.2f"), unlessZero(t.WorstWait.Round(time.Microsecond), "%v"),
 			unlessZero(t.WorstGracePeriod.Round(time.Microsecond), "%v"),
 		})
 	}
