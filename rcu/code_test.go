@@ -50,7 +50,7 @@ var (
 	call     = regexp.MustCompile(`\tCALL\t`)
 	exchange = regexp.MustCompile(`\tXCHGQ\t`)
 	publish  = regexp.MustCompile(`publish_amd64_unsafe\.go:\d+\)\tMOVQ\t\S+, \d+\([A-Z]+\)`)
-	pointer  = regexp.MustCompile(`atomic/type\.go:\d+\)\tMOVQ\t\([A-Z]+\), `)
+	pointer  = regexp.MustCompile(`(atomic/type|rcu/pointer)\.go:\d+\)\tMOVQ\t\([A-Z]+\), `) // by release of Go, one or the other
 	word     = regexp.MustCompile(`probe\.go:\d+\)\tADDQ\t\([A-Z]+\)\(`)
 	awaited  = regexp.MustCompile(`atomic/type\.go:\d+\)\tMOVL\t\d+\([A-Z]+\), `)
 )
