@@ -175,9 +175,7 @@ func (p *Poller) arm() {
 			}
 		}
 		p.err = p.queue.Wait(ctx)
-		if ctx.Err() == nil {
-			p.ready <- struct{}{}
-		}
+		p.ready <- struct{}{}
 	}()
 }
 

@@ -373,13 +373,18 @@ func (p *Port) answers() bool { return p.card.Read32(regCTRL)&ctrlRST == 0 }
 func (p *Port) set(reg, bits uint32)   { p.card.Write32(reg, p.card.Read32(reg)|bits) }
 func (p *Port) clear(reg, bits uint32) { p.card.Write32(reg, p.card.Read32(reg)&^bits) }
 
-// until polls reg until the bits under mask are want, for 100 ms at most.
+// until polls reg until the bits under mask are want, for 100 ms at most. The first
+// reads follow each other: most waits take the card no longer than a few, and a
+// sleep takes a busy machine as long as it likes.
 func (p *Port) until(reg, mask, want uint32) bool {
-	for range 100 {
+	const atOnce, asleep = 10, 100
+	for i := range atOnce + asleep {
 		if p.card.Read32(reg)&mask == want {
 			return true
 		}
-		time.Sleep(time.Millisecond)
+		if i >= atOnce {
+			time.Sleep(time.Millisecond)
+		}
 	}
 	return false
 }

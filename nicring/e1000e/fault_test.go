@@ -56,6 +56,32 @@ func TestHostileDescriptors(t *testing.T) {
 	}
 }
 
+// TestTailOfARefusedFrame has a frame be too long from its first descriptor on. What
+// follows it up to its end is no frame of its own, unless a reset comes between.
+func TestTailOfARefusedFrame(t *testing.T) {
+	r, card := memoryRig(t)
+	d := r.open(t)
+	tooLong := func() {
+		card.SetFaults(nictest.Faults{Rx: func(done nictest.RxDone) nictest.RxDone {
+			done.Status, done.Length = 1, 2048
+			return done
+		}})
+		r.deliver(r.frame(0, 100))
+		require.Zero(t, d.rx.Recv(make([]*pktbuf.Buf, 1)))
+		card.SetFaults(nictest.Faults{})
+	}
+	f := r.frames(1, 3)
+	tooLong()
+	r.deliver(f...)
+	require.Equal(t, f[1:], d.recv(2, 4))
+	require.EqualValues(t, 1, d.stat("rx_queue_0_dropped"))
+	tooLong()
+	require.NoError(t, d.port.Reset())
+	r.deliver(f...)
+	require.Equal(t, f, d.recv(3, 4))
+	require.EqualValues(t, 2, d.stat("rx_queue_0_dropped"))
+}
+
 // TestEveryDescriptorHostile goes round the ring with nothing to hand out.
 func TestEveryDescriptorHostile(t *testing.T) {
 	r, card := memoryRig(t)

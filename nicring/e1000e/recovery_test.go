@@ -84,6 +84,7 @@ func testResetWhileWaiting(t *testing.T, r *rig) {
 	const ims = 0xD0
 	d.await(func() bool { return r.card.Read32(ims) != 0 }, "the wait")
 	require.NoError(t, d.port.Reset())
+	require.NotZero(t, r.card.Read32(ims), "whoever waits is not to be woken by chance")
 	d.awaitLink()
 	require.Empty(t, done)
 	r.deliver(r.frame(1, 80))

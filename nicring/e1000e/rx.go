@@ -144,7 +144,7 @@ func (q *rxQueue) recv(bufs []*pktbuf.Buf) int {
 		b, d := q.ring.Buf(q.next), q.ring.Desc(q.next)
 		done := atomic.LoadUint64(&d.done)
 		frame, leaves := b, true
-		if q.frame.head == nil && whole(done) {
+		if q.frame.length == 0 && whole(done) {
 			b.Extend(int(done >> rxLength & rxLengthMax))
 		} else {
 			frame, leaves = q.part(b, done)
@@ -182,7 +182,7 @@ func whole(done uint64) bool {
 // A partial is a frame of which some descriptors are done and the last is not.
 type partial struct {
 	head, tail *pktbuf.Buf
-	length     int
+	length     int  // 0 if there is no such frame
 	bad        bool // it will be dropped when its last descriptor is done
 	cut        bool // the card was reset, and will not go on with it
 }

@@ -101,11 +101,14 @@ func (p *Port) count() {
 }
 
 func (p *Port) readCounter(c counter) uint64 {
-	n := uint64(p.card.Read32(c.reg))
+	low, high := p.card.Read32(c.reg), uint32(0)
 	if c.wide {
-		n += uint64(p.card.Read32(c.reg+4)) << 32
+		high = p.card.Read32(c.reg + 4)
 	}
-	return n
+	if (low == gone || high == gone) && p.gone() {
+		return 0 // it went while it was read
+	}
+	return uint64(high)<<32 | uint64(low)
 }
 
 // refresh has the statistics be of now. Of a port that is closed, or whose card
@@ -131,8 +134,8 @@ func (p *Port) Stats() (nicring.Stats, error) {
 	s := nicring.Stats{
 		RxPackets: n[nGPRC],
 		TxPackets: n[nGPTC],
-		RxBytes:   n[nGORC] - crc*n[nGPRC],
-		TxBytes:   n[nGOTC] - crc*n[nGPTC],
+		RxBytes:   n[nGORC] - min(n[nGORC], crc*n[nGPRC]), // the last octets may have gone with the card
+		TxBytes:   n[nGOTC] - min(n[nGOTC], crc*n[nGPTC]),
 		RxMissed:  n[nMPC],
 	}
 	for i := nCRCERRS; i <= nRJC; i++ {
