@@ -26,6 +26,8 @@ var groups = []group{
 	{"rcu", []string{"Synchronize/readers=2", "Call/readers=0"}},
 	{"lookup", each("Lookup/readers=%d/entries=65536", 1, 2)},
 	{"pool", append(each("Pool/goroutines=1/batch=%d", 32, 1, 8), each("Pool/goroutines=2/batch=%d", 32)...)},
+	{"latency", each("Latency/rate=%d/size=64/ring=1024", 100_000)},
+	{"testpmd", each("Forward/cards=2/size=60/ring=512/burst=%d", 32)},
 	{"packet", each("Packet/ring=1024/size=64/burst=%d", 32, 1, 2, 4, 8, 64, 256)},
 }
 

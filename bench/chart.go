@@ -39,6 +39,8 @@ var charts = map[string][]chart{
 			where("batch", 32, by("ns/op", "producers", "consumers")), perSecond, nil},
 	},
 	"roundtrip": {{"roundtrip", "One word to the other processor and back", "percentile", "ns", percentile, same, percentileTicks}},
+	"latency": {{"latency", "From when a frame is due at one card until it leaves the other, 100,000 a second", "percentile", "ns",
+		percentile, same, percentileTicks}},
 	"lock": {
 		{"lock-throughput", "Sections of one addition", "goroutines or threads", "million sections a second", by("ns/op", "contenders"), perSecond, nil},
 		{"lock-fairness", "Sections of one addition, over a second", "goroutines or threads", "most sections of one, divided by the least",

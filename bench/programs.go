@@ -14,7 +14,7 @@ import (
 // What the peers are built from on Debian.
 var packages = []string{
 	"g++", "make", "pkg-config", "libdpdk-dev", "libck-dev", "liburcu-dev", "libatomic-queue-dev",
-	"libboost-dev", "libtbb-dev", "libconcurrentqueue-dev", "libreaderwriterqueue-dev",
+	"libboost-dev", "libtbb-dev", "libconcurrentqueue-dev", "libreaderwriterqueue-dev", "dpdk", "qemu-system-x86",
 }
 
 // install installs the packages that are missing, or names them.
@@ -69,6 +69,7 @@ const buildDir = ".build"
 // A program measures one implementation in one shape.
 type program struct {
 	path, shape, impl string
+	vm                *vm // in which it is measured; nil if here
 }
 
 func (p program) can(c string) bool { return strings.HasPrefix(c, p.shape+"/") }
@@ -87,6 +88,11 @@ func build() (programs []program, missing []string, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	inVM, missing, err := buildVM()
+	if err != nil {
+		return nil, nil, err
+	}
+	programs = append(programs, inVM...)
 	out, err := filepath.Abs(buildDir)
 	if err != nil {
 		return nil, nil, err
@@ -114,7 +120,7 @@ func list(path string) (programs []program, err error) {
 	}
 	for _, line := range strings.Split(strings.TrimSpace(string(out)), "\n") {
 		shape, impl, _ := strings.Cut(line, " ")
-		programs = append(programs, program{path, shape, impl})
+		programs = append(programs, program{path: path, shape: shape, impl: impl})
 	}
 	return programs, nil
 }
@@ -125,6 +131,9 @@ const patience = 10 * time.Second
 
 // measure returns the line with the figures of a case.
 func (p program) measure(c string, ms float64) (line string, err error) {
+	if p.vm != nil {
+		return p.vm.measure(p.impl, c, ms)
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	var problems bytes.Buffer

@@ -25,6 +25,7 @@ var cases = map[string]string{
 	"Lookup":      "Lookup/readers=2/entries=1024",
 	"Pool":        "Pool/goroutines=2/batch=8",
 	"Packet":      "Packet/ring=64/size=64/burst=8",
+	"Latency":     "Latency/rate=10000/size=64/ring=1024",
 }
 
 // TestEverythingIsMeasured runs the worker for each that it lists, so that none
