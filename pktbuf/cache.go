@@ -11,7 +11,8 @@ const (
 // giving to it touches the pool only once in a few hundred buffers, and the
 // buffer given back last, whose lines are still warm, is handed out first.
 //
-// Progress. Wait-free, but for the call in a few hundred that goes to the pool.
+// Progress. Wait-free, but for the call in a few hundred that goes to the pool,
+// and waits there as the Pool says.
 //
 // Ownership. One goroutine at a time. It holds up to 512 buffers that no other
 // worker can get: a pool needs that many more for each cache. Flush before the
@@ -53,16 +54,13 @@ func (c *Cache) GetN(bufs []*Buf) int {
 	if len(bufs) > c.n {
 		return c.getPast(bufs)
 	}
-	c.n -= len(bufs)
-	from, to := c.bufs[c.n:], bufs
-	for len(to) >= 8 && len(from) >= 8 { // see PutN
-		f, t := from[:8], to[:8]
-		b0, b1, b2, b3, b4, b5, b6, b7 := f[0], f[1], f[2], f[3], f[4], f[5], f[6], f[7]
-		t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7] = b0, b1, b2, b3, b4, b5, b6, b7
-		from, to = from[8:], to[8:]
+	n, i := c.n-len(bufs), 0
+	c.n = n
+	for ; len(bufs)-i >= 8 && uint(n) <= cacheSize-8; n, i = n+8, i+8 {
+		copy8((*[8]*Buf)(bufs[i:i+8]), (*[8]*Buf)(c.bufs[n:n+8]))
 	}
-	for i := range to {
-		to[i] = from[i]
+	for ; i < len(bufs); n, i = n+1, i+1 {
+		bufs[i] = c.bufs[n]
 	}
 	assertGot(bufs)
 	return len(bufs)
@@ -88,44 +86,45 @@ func (c *Cache) refill() int {
 // PutN gives bufs back, a chain with all that is linked in it. Those of another
 // pool go straight home.
 //
-// It goes by eights: the garbage collector wants to hear of a pointer that is
-// overwritten, and eight stores in a row ask once whether it is running. It does
-// not copy: that moves 16 bytes or more at a time, and to load as many from
-// where pointers were just stored one by one, the processor waits until the
-// stores have reached the cache.
+// It goes by eights: one comparison says that eight buffers want no more than
+// to be made fresh, and the garbage collector, which wants to hear of a pointer
+// that is overwritten, is asked once whether it is running.
 func (c *Cache) PutN(bufs []*Buf) {
 	assertPut(bufs)
 	if len(bufs) > cacheSize-c.n {
 		bufs = c.makeRoom(bufs)
 	}
-	own, room, rest := c.own, c.bufs[c.n:], bufs
-	for len(rest) >= 8 && len(room) >= 8 {
-		f, t := rest[:8], room[:8]
+	own, n, i := c.own, c.n, 0
+	for ; len(bufs)-i >= 8 && uint(n) <= cacheSize-8; n, i = n+8, i+8 {
+		f := (*[8]*Buf)(bufs[i : i+8])
 		b0, b1, b2, b3, b4, b5, b6, b7 := f[0], f[1], f[2], f[3], f[4], f[5], f[6], f[7]
 		odd := b0.marks ^ own | (b1.marks ^ own) | (b2.marks ^ own) | (b3.marks ^ own) |
 			(b4.marks ^ own) | (b5.marks ^ own) | (b6.marks ^ own) | (b7.marks ^ own)
-		if odd&(markPool|entangled) != 0 {
-			break
+		if odd != 0 {
+			if odd&(markPool|entangled) != 0 {
+				break
+			}
+			for _, b := range f {
+				b.marks = own
+			}
 		}
-		b0.state = state{Headroom, 0, own}
-		b1.state = state{Headroom, 0, own}
-		b2.state = state{Headroom, 0, own}
-		b3.state = state{Headroom, 0, own}
-		b4.state = state{Headroom, 0, own}
-		b5.state = state{Headroom, 0, own}
-		b6.state = state{Headroom, 0, own}
-		b7.state = state{Headroom, 0, own}
-		t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7] = b0, b1, b2, b3, b4, b5, b6, b7
-		rest, room = rest[8:], room[8:]
+		b0.start, b0.length = Headroom, 0
+		b1.start, b1.length = Headroom, 0
+		b2.start, b2.length = Headroom, 0
+		b3.start, b3.length = Headroom, 0
+		b4.start, b4.length = Headroom, 0
+		b5.start, b5.length = Headroom, 0
+		b6.start, b6.length = Headroom, 0
+		b7.start, b7.length = Headroom, 0
+		copy8((*[8]*Buf)(c.bufs[n:n+8]), f)
 	}
-	for len(rest) > 0 && len(room) > 0 && rest[0].plain(own) {
-		rest[0].state = state{Headroom, 0, own}
-		room[0] = rest[0]
-		rest, room = rest[1:], room[1:]
+	for ; i < len(bufs) && uint(n) < cacheSize && bufs[i].plain(own); n, i = n+1, i+1 {
+		bufs[i].state = state{Headroom, 0, own}
+		c.bufs[n] = bufs[i]
 	}
-	c.n = cacheSize - len(room)
-	assertFree(bufs[:len(bufs)-len(rest)])
-	for _, b := range rest {
+	c.n = n
+	assertFree(bufs[:i])
+	for _, b := range bufs[i:] {
 		c.putTangled(b)
 	}
 }

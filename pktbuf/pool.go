@@ -30,19 +30,18 @@ import (
 	"sync/atomic"
 
 	"github.com/ferrule-go/ferrule/internal/cpu"
-	"github.com/ferrule-go/ferrule/mpmc"
-	"github.com/ferrule-go/ferrule/spinlock"
 )
 
 // A Pool is a fixed number of buffers of one size. All of its methods may be
 // called by any number of goroutines at once, but for Close, which comes last.
 //
-// Progress. Get, GetN and PutN take no lock; they are as free as the mpmc.Ring
-// of free buffers beneath them: PutN waits for a goroutine that was descheduled
-// in the middle of a Get one whole round of the ring ago.
+// Progress. Get, GetN and PutN hold a mutex for as long as it takes to copy some
+// dozens of numbers: a goroutine that is descheduled in the middle of that holds
+// up whoever comes to the pool until it runs again. Who has a Cache comes once in
+// a few hundred buffers.
 //
 // Order. The PutN that gives a buffer back synchronizes before the Get that
-// hands it out next.
+// hands it out next. What was given back last is handed out first.
 type Pool struct {
 	arena  *Arena
 	count  int
@@ -50,9 +49,10 @@ type Pool struct {
 	blocks []poolBlock
 	seat   seat
 	own    marks // of a fresh buffer
-	free   *mpmc.Ring[name]
 
 	debugPool
+
+	free freeList
 }
 
 // A poolBlock holds as many buffers as fit, beginning with number first.
@@ -115,9 +115,9 @@ var serial atomic.Uint32
 // fill makes the buffers.
 func (p *Pool) fill(room uint32) {
 	p.own = marks(serial.Add(1)) << poolShift
-	p.free = mpmc.New[name](1 << bits.Len(uint(p.count-1)))
+	p.free.names = make([]name, 0, p.count)
 	p.debugPool.init(p)
-	for i := range p.count {
+	for i := p.count - 1; i >= 0; i-- { // the first is on top in the end
 		c := p.seat.chunks[i/chunkBufs]
 		c.pool, c.region, c.room = p, p.arena.region.Bytes, room
 		b := &c.bufs[i%chunkBufs]
@@ -146,7 +146,7 @@ func (p *Pool) place(b *Buf) {
 func (p *Pool) Cap() int { return p.count }
 
 // Len returns how many buffers are free in the pool; see Cap.
-func (p *Pool) Len() int { return p.free.Len() }
+func (p *Pool) Len() int { return p.free.len() }
 
 // Get hands out an empty buffer; false means that none is free.
 func (p *Pool) Get() (*Buf, bool) {
@@ -213,7 +213,7 @@ func (p *Pool) putFree(b *Buf) {
 	p.give(one[:])
 }
 
-// A batch is as many names as are moved to or from the ring at a time.
+// A batch is as many names as are moved to or from the free list at a time.
 type batch [64]name
 
 // take moves free buffers into bufs, as far as there are any, and returns how
@@ -223,7 +223,7 @@ func (p *Pool) take(bufs []*Buf) int {
 	n := 0
 	for n < len(bufs) {
 		want := min(len(bufs)-n, len(names))
-		got := p.free.TryPopN(names[:want])
+		got := p.free.pop(names[:want])
 		for _, name := range names[:got] {
 			bufs[n] = p.seat.buf(name)
 			n++
@@ -235,9 +235,7 @@ func (p *Pool) take(bufs []*Buf) int {
 	return n
 }
 
-// give moves buffers of p, which have been reset, to the free ones. The ring
-// has room for all: what it waits for is the end of a take that has not given
-// its slots back.
+// give moves buffers of p, which have been reset, to the free ones.
 func (p *Pool) give(bufs []*Buf) {
 	var names batch
 	for len(bufs) > 0 {
@@ -246,13 +244,7 @@ func (p *Pool) give(bufs []*Buf) {
 			names[i] = b.name
 		}
 		bufs = bufs[n:]
-		var wait spinlock.Backoff
-		for rest := names[:n]; ; wait.Wait() {
-			rest = rest[p.free.TryPushN(rest):]
-			if len(rest) == 0 {
-				break
-			}
-		}
+		p.free.push(names[:n])
 	}
 }
 

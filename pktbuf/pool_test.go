@@ -203,6 +203,85 @@ func TestCacheLetsManyPass(t *testing.T) {
 	require.NoError(t, p.Close())
 }
 
+// TestBurstsOfEveryKind gives back bursts in which one packet, wherever it stands,
+// is not like the others, and wants every buffer back and fresh.
+func TestBurstsOfEveryKind(t *testing.T) {
+	const burst = 19 // two blocks of eight, and some
+	a := pktbuf.NewArena(region(4, 1<<16))
+	p, err := pktbuf.NewPool(a, 3*burst, 64)
+	require.NoError(t, err)
+	other, err := pktbuf.NewPool(a, burst, 64)
+	require.NoError(t, err)
+	c := p.NewCache()
+	kinds := map[string]func(b *pktbuf.Buf) *pktbuf.Buf{
+		"plain":  func(b *pktbuf.Buf) *pktbuf.Buf { return b },
+		"marked": func(b *pktbuf.Buf) *pktbuf.Buf { b.SetVLAN(1); b.SetHash(2); return b },
+		"chain":  func(b *pktbuf.Buf) *pktbuf.Buf { b.Link(get(t, c, "tail")); return b },
+		"chain of two pools": func(b *pktbuf.Buf) *pktbuf.Buf {
+			b.Link(get(t, other, "tail"))
+			return b
+		},
+		"clone": func(b *pktbuf.Buf) *pktbuf.Buf {
+			twin, _ := c.Clone(b)
+			p.PutN([]*pktbuf.Buf{b})
+			return twin
+		},
+		"cloned": func(b *pktbuf.Buf) *pktbuf.Buf {
+			twin, _ := c.Clone(b)
+			p.PutN([]*pktbuf.Buf{twin})
+			return b
+		},
+		"foreign": func(b *pktbuf.Buf) *pktbuf.Buf {
+			p.PutN([]*pktbuf.Buf{b})
+			return get(t, other, "foreign")
+		},
+	}
+	all := make([]*pktbuf.Buf, 3*burst)
+	for kind, odd := range kinds {
+		for i := range burst {
+			require.Equal(t, burst, c.GetN(all[:burst]))
+			for _, b := range all[:burst] {
+				b.Append(1 + i)
+				b.TrimFront(1)
+			}
+			all[i] = odd(all[i])
+			c.PutN(all[:burst])
+			c.Flush()
+			require.Equal(t, []int{p.Cap(), other.Cap()}, []int{p.Len(), other.Len()}, "%s at %d", kind, i)
+			require.Equal(t, p.Cap(), p.GetN(all))
+			for _, b := range all {
+				requireFresh(t, b, kind)
+				require.Same(t, p, b.Pool())
+			}
+			p.PutN(all)
+		}
+	}
+}
+
+// TestLastBackIsFirstOut passes buffers through a large pool: only as many are
+// touched as are under way.
+func TestLastBackIsFirstOut(t *testing.T) {
+	p := newPool(t, 10000, 64)
+	all := make([]*pktbuf.Buf, 10000)
+	require.Equal(t, 10000, p.GetN(all))
+	p.PutN(all)
+	last, _ := p.Get()
+	require.Same(t, all[9999], last)
+	p.PutN([]*pktbuf.Buf{last})
+
+	from, to := p.NewCache(), p.NewCache()
+	seen := map[*pktbuf.Buf]bool{}
+	bufs := make([]*pktbuf.Buf, 32)
+	for range 2000 {
+		require.Equal(t, 32, from.GetN(bufs))
+		for _, b := range bufs {
+			seen[b] = true
+		}
+		to.PutN(bufs)
+	}
+	require.LessOrEqual(t, len(seen), 1024, "two caches full")
+}
+
 // TestPoolUnderStress has workers take buffers, mark them as their own, pass some
 // to one another and give them back. A buffer in two hands is caught by its mark.
 func TestPoolUnderStress(t *testing.T) {
