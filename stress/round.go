@@ -41,6 +41,9 @@ type round struct {
 // wait for.
 const inVain = time.Second
 
+// aLook is the most of the time between two looks that counts as standing still.
+const aLook = 100 * time.Millisecond
+
 // A part is one goroutine of a round.
 type part struct {
 	_     cpu.Pad
@@ -102,8 +105,9 @@ func (r *round) join() {
 	var (
 		look   = time.NewTicker(time.Millisecond)
 		began  = time.Now()
-		moved  = began
+		last   = began
 		before = ^uint64(0)
+		still  time.Duration // since an operation was done
 	)
 	defer look.Stop()
 	for {
@@ -112,12 +116,15 @@ func (r *round) join() {
 			return
 		case <-look.C:
 		}
+		// Where the whole program was stopped, nobody could do anything.
+		still += min(time.Since(last), aLook)
+		last = time.Now()
 		now := r.operations()
 		if now != before {
-			moved, before = time.Now(), now
-		} else if r.lost() && time.Since(moved) > inVain {
+			still, before = 0, now
+		} else if r.lost() && still > inVain {
 			panic(hung) // they wait for what is lost
-		} else if time.Since(moved) > r.patience {
+		} else if still > r.patience {
 			r.violated("everybody stands still after %d operations\n%s", now, stacks())
 			panic(hung)
 		}

@@ -2,6 +2,7 @@ package stress
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -37,4 +38,18 @@ func TestFairnessIsTheMean(t *testing.T) {
 	}
 	require.InDelta(t, 0.75, result.Fairness, 1e-9)
 	require.EqualValues(t, 2020, result.Operations)
+}
+
+// TestStandingStill wants a violation where nobody gets on, and an end to the round.
+func TestStandingStill(t *testing.T) {
+	r := Trial{Name: "still"}.begin(t.Context(), Options{Work: 1, Patience: 300 * time.Millisecond}, 0)
+	r.long = time.Millisecond
+	forever := make(chan struct{})
+	defer close(forever)
+	require.False(t, r.do(func(r *round) {
+		r.run("wait", func(*part) { <-forever })
+		r.join()
+	}))
+	require.EqualValues(t, 1, r.violations)
+	require.Contains(t, r.messages[0], "everybody stands still after 0 operations")
 }
