@@ -19,6 +19,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"time"
 
@@ -95,7 +96,7 @@ func table(path string, only *regexp.Regexp, limit time.Duration) error {
 		}
 		lines[m.name] = m.line(v)
 		fmt.Print(lines[m.name])
-		text := preface
+		text := fmt.Sprintf(preface, patience, limit, runtime.NumCPU(), processor(), runtime.GOOS, runtime.GOARCH, runtime.Version())
 		for _, m := range mutants {
 			text += lines[m.name]
 		}
@@ -112,15 +113,26 @@ func table(path string, only *regexp.Regexp, limit time.Duration) error {
 const preface = `# The kill table
 
 Each line is a defect built into the library on purpose, and the trial of package
-stress that found it. The times are those of one run on one machine, from the start of
-the trial to the violation; "race" says that the race detector was on. Those that survive
+stress that found it. The times are those of one run, from the start of the trial to the
+violation; "race" says that the race detector was on. Where goroutines wait for what
+never comes, %v of the time are those after which that is believed. Those that survive
 are explained.
 
-Made by ` + "`go run ./stress/kill`" + `; a handful is tried by every ` + "`go test ./stress/kill`" + `.
+Made by ` + "`go run ./stress/kill -limit %v`" + ` on %d processors of %s (%s/%s, %s); a handful
+is tried by every ` + "`go test ./stress/kill`" + `.
 
 | defect | in | trial | within | how it shows |
 |---|---|---|---|---|
 `
+
+// processor returns the name of the processor, as far as it is to be had.
+func processor() string {
+	info, _ := os.ReadFile("/proc/cpuinfo")
+	if m := regexp.MustCompile(`(?m)^model name\s*:\s*(.+)$`).FindSubmatch(info); m != nil {
+		return string(m[1])
+	}
+	return "an unknown processor"
+}
 
 func (m mutant) line(v verdict) string {
 	within, how := fmt.Sprintf("%.1f s", v.after.Seconds()), v.how
@@ -142,16 +154,21 @@ type verdict struct {
 }
 
 // try builds a mutant and has its trial run.
-func (m mutant) try(limit time.Duration) (v verdict, err error) {
+func (m mutant) try(limit time.Duration) (verdict, error) {
 	dir, err := os.MkdirTemp("", "kill")
 	if err != nil {
-		return v, err
+		return verdict{}, err
 	}
 	defer os.RemoveAll(dir)
-	program, err := m.build(dir)
+	program, err := build(dir, m)
 	if err != nil {
-		return v, err
+		return verdict{}, err
 	}
+	return m.run(program, limit), nil
+}
+
+// run has the trial of a mutant run in a program that has the defect.
+func (m mutant) run(program string, limit time.Duration) verdict {
 	// It ends by itself, unless it hangs so that not even its timers run.
 	ctx, stop := context.WithTimeout(context.Background(), limit+3*patience)
 	defer stop()
@@ -159,11 +176,11 @@ func (m mutant) try(limit time.Duration) (v verdict, err error) {
 	run.Env = append(os.Environ(), "GORACE=halt_on_error=1")
 	began := time.Now()
 	out, err := run.CombinedOutput()
-	v = verdict{caught: err != nil, after: time.Since(began), how: how(string(out))}
+	v := verdict{caught: err != nil, after: time.Since(began), how: how(string(out))}
 	if ctx.Err() != nil {
 		v.how = "the program hangs"
 	}
-	return v, nil
+	return v
 }
 
 // how says in one line what a run that failed has said.
@@ -179,36 +196,42 @@ func how(out string) string {
 	return line
 }
 
-// build makes a copy of this program with the defect in it.
-func (m mutant) build(dir string) (program string, err error) {
+// build makes a copy of this program with the defects in it, which are in files of
+// their own.
+func build(dir string, defects ...mutant) (program string, err error) {
 	top, err := top()
 	if err != nil {
 		return "", err
 	}
-	broken, err := m.apply(top)
-	if err != nil {
-		return "", err
-	}
-	var (
-		replacement = filepath.Join(dir, "broken.go")
-		overlay     = filepath.Join(dir, "overlay.json")
-	)
 	program = filepath.Join(dir, "kill")
-	list, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(top, m.file): replacement}})
+	args := []string{"build", "-o", program, "-ldflags=-s -w"}
+	replace := make(map[string]string)
+	for i, m := range defects {
+		broken, err := m.apply(top)
+		if err != nil {
+			return "", err
+		}
+		replacement := filepath.Join(dir, fmt.Sprintf("broken%d.go", i))
+		if err := os.WriteFile(replacement, broken, 0o600); err != nil {
+			return "", err
+		}
+		replace[filepath.Join(top, m.file)] = replacement
+		if m.race {
+			args = append(args, "-race")
+		}
+	}
+	overlay := filepath.Join(dir, "overlay.json")
+	list, err := json.Marshal(map[string]any{"Replace": replace})
 	if err != nil {
 		return "", err
 	}
-	if err := errors.Join(os.WriteFile(replacement, broken, 0o600), os.WriteFile(overlay, list, 0o600)); err != nil {
+	if err := os.WriteFile(overlay, list, 0o600); err != nil {
 		return "", err
 	}
-	args := []string{"build", "-overlay", overlay, "-o", program, "-ldflags=-s -w"}
-	if m.race {
-		args = append(args, "-race")
-	}
-	build := exec.Command("go", append(args, "./stress/kill")...)
+	build := exec.Command("go", append(args, "-overlay", overlay, "./stress/kill")...)
 	build.Dir = top
 	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("kill: build with %q: %w\n%s", m.name, err, out)
+		return "", fmt.Errorf("kill: build with %q: %w\n%s", defects[0].name, err, out)
 	}
 	return program, nil
 }
