@@ -16,11 +16,12 @@ import (
 // whatever order, and the values reach the next stage, and in the end the poppers,
 // in the order in which they were pushed. Any goroutine may push, pop and work.
 //
-// Progress. Every method is lock-free. A worker suspended with a batch in hand, or a
-// pusher or popper in the middle of a call, keeps from the next stage what comes
-// behind it, and keeps no other of its own stage from working until the ring has
-// gone once round. When it gives its batch back, all that was finished behind it
-// moves on at once.
+// Progress. No method takes a lock or waits, but as with a Ring none is lock-free in
+// the textbook sense. A worker suspended with a batch in hand, or a pusher or popper
+// in the middle of a call, keeps from the next stage what comes behind it, and keeps
+// no other of its own stage from working until the ring has gone once round. When it
+// gives its batch back, all that was finished behind it moves on at once. Who finds
+// nothing at its stage waits as it likes, with a spinlock.Backoff for one.
 //
 // Order. Release synchronizes before the Acquire or the pop that next gets a value
 // of the batch, and the last of them before the push that next uses its slot.

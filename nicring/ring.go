@@ -16,6 +16,12 @@ import (
 // driver keeps two such counters, and the card owns the descriptors between
 // them. They are compared by difference, so they may wrap.
 //
+// Progress. Wait-free, but for NewRing and Free, which take the Arena's mutex.
+//
+// Order. None: a Ring makes no barrier. A driver makes its own between what it
+// writes into descriptors and the register that hands them over, and between what
+// says that one is done and what else the card wrote.
+//
 // Ownership. One goroutine at a time. D must hold no pointer: the garbage
 // collector does not look into card memory.
 type Ring[D any] struct {

@@ -1,6 +1,9 @@
 package nicring
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"fmt"
+)
 
 // RSS spreads received frames over a port's queues by a hash of their addresses
 // and ports, so that all frames of a flow come to one queue. Cards compute the
@@ -12,8 +15,12 @@ type RSS struct {
 }
 
 // NewRSS hashes every kind of flow with MicrosoftKey and gives each of so many
-// queues an equal share.
+// queues an equal share, or as nearly as 128 entries allow. It panics unless they
+// are from 1 to 128.
 func NewRSS(queues int) RSS {
+	if queues < 1 || queues > len(RSS{}.Table) {
+		panic(fmt.Sprintf("nicring: RSS over %d queues: want 1 to %d", queues, len(RSS{}.Table)))
+	}
 	r := RSS{Key: MicrosoftKey, Hashes: FlowTCP4.Set() | FlowIPv4.Set() | FlowTCP6.Set() | FlowIPv6.Set()}
 	for i := range r.Table {
 		r.Table[i] = uint8(i % queues)
@@ -70,6 +77,9 @@ func (s FlowSet) Has(f Flow) bool { return s&f.Set() != 0 }
 // of what is hashed; the hash is the sum, without carry, of the windows that a 1
 // fell upon. The sums for each half byte are worked out in advance: hashing
 // twelve bytes takes 24 loads from 1.5 KiB.
+//
+// Progress. Hash and Frame are wait-free and allocate nothing, and any number of
+// goroutines may call them at once.
 type Toeplitz struct {
 	sums [2 * maxTuple][16]uint32
 }

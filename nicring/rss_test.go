@@ -2,6 +2,7 @@ package nicring_test
 
 import (
 	"encoding/binary"
+	"fmt"
 	"math/rand/v2"
 	"net/netip"
 	"testing"
@@ -123,6 +124,12 @@ func TestFrameOfAnything(t *testing.T) {
 	}
 	require.NotZero(t, hashed)
 	require.Panics(t, func() { hash.Hash(make([]byte, 37)) })
+}
+
+func TestNewRSSRefuses(t *testing.T) {
+	for _, queues := range []int{-1, 0, 129} {
+		require.PanicsWithValue(t, fmt.Sprintf("nicring: RSS over %d queues: want 1 to 128", queues), func() { nicring.NewRSS(queues) })
+	}
 }
 
 func TestNewRSSIsFair(t *testing.T) {

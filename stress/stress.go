@@ -16,6 +16,8 @@
 // that nobody gave back; or a panic; or everybody standing still for Options.Patience.
 // How fast anything was decides nothing. Goroutines of a trial are ordered by the
 // primitive under trial and by nothing else, so with -race the detector judges it too.
+// (The race detector keeps some 300 bytes of each goroutine that has ended, so the
+// memory of a long run grows.)
 //
 // That each trial can fail is shown by the kill table, docs/kill-table.md, which
 // stress/kill makes: it breaks the primitives on purpose and has the trials find it.

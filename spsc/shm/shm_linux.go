@@ -45,11 +45,24 @@ const (
 	consumer
 )
 
-// A Ring is memory that two processes share, and the two eventfds to wait on. One
-// process makes it with Create and hands Files to the other, which calls Open. Each
-// then takes its role.
+// A Ring is a FIFO of records in memory that two processes share, and the two eventfds
+// to wait on. One process makes it with Create and hands Files to the other, which
+// calls Open. Each then takes its role.
 //
-// A Ring is for one goroutine at a time.
+// Progress. TryPush and TryPop are wait-free; they enter the kernel only to wake the
+// other side when that sleeps. Push and Pop wait as spinlock.Backoff does, and then
+// park: asleep, they look ten times a second whether the other side still lives.
+//
+// Order. A push synchronizes before the pop that returns its record, and a pop before
+// the push that next uses its room: by sync/atomic, which the processor holds to
+// between processes as within one.
+//
+// Ownership. Records are copied, in and out: what was pushed stays the caller's, and
+// so is what was popped. A Ring, a Producer and a Consumer are each for one goroutine
+// at a time.
+//
+// Layout. That of the package comment. What one side writes is 128 bytes away from
+// what the other does.
 type Ring struct {
 	files  [3]*os.File // the memfd; what the producer waits on; what the consumer does
 	memory []byte
@@ -314,7 +327,8 @@ func span(n int) uint64 { return headerSize + (uint64(n)+7)&^7 }
 // left returns how many bytes there are from number n to the end of the array.
 func (o *role) left(n uint64) uint64 { return uint64(len(o.data)) - n&uint64(len(o.data)-1) }
 
-// A Producer pushes records. It belongs to one goroutine.
+// A Producer pushes records; see Ring. Records are at most Max bytes long, so that
+// there is room for one wherever the last one ended.
 type Producer struct{ role }
 
 // Producer takes the producer's role, for this process, until Close. It fails while
@@ -331,7 +345,8 @@ func (r *Ring) Producer() (*Producer, error) {
 func (p *Producer) Max() int { return len(p.data)/2 - headerSize }
 
 // TryPush appends a copy of record and reports whether there was room. It panics if
-// the record is larger than Max.
+// the record is larger than Max. Whether somebody comes for it, it does not ask: Push
+// does.
 func (p *Producer) TryPush(record []byte) (bool, error) {
 	if len(record) > p.Max() {
 		panic(fmt.Sprintf("shm: record of %d bytes, of which the most is %d", len(record), p.Max()))
@@ -362,7 +377,9 @@ func (p *Producer) TryPush(record []byte) (bool, error) {
 	return true, nil
 }
 
-// Push appends a copy of record, and waits for room as long as the context allows.
+// Push appends a copy of record, and waits for room as long as the context allows. It
+// returns ErrClosed, ErrGone, ErrCorrupt or the context's error; then the record has
+// not been appended.
 func (p *Producer) Push(ctx context.Context, record []byte) error {
 	return p.await(ctx, func() (bool, error) {
 		closed := p.peer.closed.Load() != 0
@@ -373,10 +390,11 @@ func (p *Producer) Push(ctx context.Context, record []byte) error {
 	})
 }
 
-// Close says that nothing more will come.
+// Close says that nothing more will come, and lets go of the role. What was pushed can
+// still be popped.
 func (p *Producer) Close() error { return p.close() }
 
-// A Consumer pops records. It belongs to one goroutine.
+// A Consumer pops records; see Ring.
 type Consumer struct{ role }
 
 // Consumer takes the consumer's role, for this process, until Close. It fails while
@@ -390,7 +408,8 @@ func (r *Ring) Consumer() (*Consumer, error) {
 }
 
 // TryPop removes the oldest record and returns a copy of it, in buf if that is large
-// enough; ok is false if there is none.
+// enough; ok is false if there is none. Whether more will come, it does not ask: Pop
+// does.
 func (c *Consumer) TryPop(buf []byte) (record []byte, ok bool, err error) {
 	if c.err != nil {
 		return nil, false, c.err
@@ -429,7 +448,8 @@ func (c *Consumer) corrupt() error {
 }
 
 // Pop removes the oldest record and returns a copy of it, in buf if that is large
-// enough, and waits for one as long as the context allows.
+// enough, and waits for one as long as the context allows. It returns ErrClosed or
+// ErrGone once there is none left, ErrCorrupt, or the context's error.
 func (c *Consumer) Pop(ctx context.Context, buf []byte) (record []byte, err error) {
 	err = c.await(ctx, func() (ok bool, err error) {
 		closed := c.peer.closed.Load() != 0 // before the look: nothing comes after it
@@ -441,5 +461,5 @@ func (c *Consumer) Pop(ctx context.Context, buf []byte) (record []byte, err erro
 	return record, err
 }
 
-// Close says that nothing more will be taken.
+// Close says that nothing more will be taken, and lets go of the role.
 func (c *Consumer) Close() error { return c.close() }

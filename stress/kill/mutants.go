@@ -124,6 +124,8 @@ var mutants = []mutant{
 		old: "c.n = copy(c.bufs[:], c.bufs[cacheHalf:c.n])", new: "c.n -= cacheHalf"},
 	{name: "a chain that is cut holds on", file: "pktbuf/chain.go", trial: "pktbuf.Pool",
 		old: "\tb.marks &^= markNext\n", new: ""},
+	{name: "the free list is not locked", file: "pktbuf/freelist.go", trial: "pktbuf.Pool",
+		old: "\tf.mu.Lock()\n\tf.names = append(f.names, names...)\n\tf.mu.Unlock()\n", new: "\tf.names = append(f.names, names...)\n"},
 	{name: "a buddy in use is merged", file: "pktbuf/arena.go", trial: "pktbuf.Arena",
 		old: "a.units[buddy].state != free || int", new: "int"},
 	{name: "blocks are not cleared", file: "pktbuf/arena.go", trial: "pktbuf.Arena",
