@@ -9,7 +9,7 @@ PORTABLE  = . ./internal/cpu ./internal/eventcount ./internal/ringtest ./interna
 # What is lock-free or waits: everything whose schedule matters.
 CONCURRENT = ./internal/cpu ./internal/eventcount ./spinlock ./mcs ./rcu ./spsc ./mpmc ./pktbuf ./nicring ./nicring/nictest ./nicring/e1000e
 
-.PHONY: test deps vet unit race schedules ports vm mutants bench lint
+.PHONY: test deps vet unit race schedules ports vm mutants bench transfers lint
 
 # The whole proof: some five minutes on two processors.
 test: deps vet unit race schedules ports vm
@@ -65,6 +65,11 @@ mutants:
 ROUNDS ?= 10
 bench:
 	$(GO) run -C bench . -rounds $(ROUNDS) -only "$(ONLY)" $(BENCH)
+
+# What a lock, a reader or a ring costs on simulated machines of up to 128 processors,
+# into docs/transfers.md and docs/bench: two minutes.
+transfers:
+	file=$$($(GO) run ./stress/transfers) && $(GO) run -C bench . -charts ../$$file
 
 # Not SA2001: a section may be empty, in the tests of what a section is.
 lint: vet

@@ -48,11 +48,14 @@ var storeys = map[string]int{
 	"internal/ringtest":      9,
 	"stress/explore":         9,
 	"stress/explore/sched":   1,
+	"stress/transfers/sim":   1,
 
 	"cmd/ferrule-vm/internal/guest": 9,
 	"cmd/ferrule":                   10,
 	"stress/explore/scenarios":      10,
 	"stress/kill":                   10,
+	"stress/transfers":              10,
+	"stress/transfers/subjects":     10,
 	"cmd/ferrule-vm":                10,
 	"cmd/ferrule-vm/init":           10,
 }

@@ -51,6 +51,18 @@ var charts = map[string][]chart{
 		where("goroutines", 1, by("ns/op", "batch")), perSecond, nil}},
 	"packet": {{"packet-by-burst", "64-byte frames received and sent on, without the card's own work", "frames a burst", "million frames a second",
 		by("ns/op", "burst"), perSecond, nil}},
+	"transfers": {
+		{"transfers-lock", "Locks that all processors want, simulated", "processors", "remote references a section",
+			of("Lock", by("refs/op", "processors")), orNone, nil},
+		{"transfers-read", "Readers that nobody writes for, simulated", "processors", "remote references a reading; 0.01 is none",
+			of("Read", by("refs/op", "processors")), orNone, nil},
+		{"transfers-update", "Readers, and a processor that writes for every ten readings of another, simulated", "processors", "remote references a reading",
+			of("Update", by("refs/op", "processors")), orNone, nil},
+		{"transfers-spsc", "One producer, one consumer, simulated", "capacity of the ring, in words", "remote references a word",
+			of("SPSC", by("refs/op", "cap")), orNone, nil},
+		{"transfers-mpmc", "Ring of 1024 words, half of the processors on each side, simulated", "processors", "remote references a word",
+			of("MPMC", by("refs/op", "processors")), orNone, nil},
+	},
 }
 
 // by takes a unit, and for x the sum of parameters.
@@ -72,6 +84,14 @@ func where(key string, value int, x func(name, unit string) (float64, bool)) fun
 	}
 }
 
+// of keeps the cases of one name.
+func of(first string, x func(name, unit string) (float64, bool)) func(name, unit string) (float64, bool) {
+	return func(name, unit string) (float64, bool) {
+		at, ok := x(name, unit)
+		return at, ok && strings.HasPrefix(name, first+"/")
+	}
+}
+
 var percentileTicks = map[float64]string{1: "50", 2: "90", 4: "99", 8: "99.9", 16: "99.99", 32: "most"}
 
 func percentile(_, unit string) (float64, bool) {
@@ -85,6 +105,10 @@ func percentile(_, unit string) (float64, bool) {
 
 func perSecond(ns float64) float64 { return 1e3 / ns }
 func same(v float64) float64       { return v }
+func orNone(v float64) float64     { return max(v, 0.01) }
+
+// boundUnit is of what theory says of the figure beside it, which has boundedUnit.
+const boundUnit, boundedUnit = "bound/op", "refs/op"
 
 // A line is what one implementation has in a chart: medians, and for ours also
 // the least and the most.
@@ -93,7 +117,17 @@ type line struct {
 	plotter.YErrors
 }
 
-func (c chart) line(r *results, impl string) (l line) {
+func (c chart) line(r *results, impl string) (l line) { return c.lineOf(r, impl, c.x) }
+
+// bound is the line that theory has beside an implementation's.
+func (c chart) bound(r *results, impl string) plotter.XYs {
+	return c.lineOf(r, impl, func(name, unit string) (float64, bool) {
+		x, ok := c.x(name, boundedUnit)
+		return x, ok && unit == boundUnit
+	}).XYs
+}
+
+func (c chart) lineOf(r *results, impl string, at func(name, unit string) (float64, bool)) (l line) {
 	type point struct {
 		x float64
 		spread
@@ -101,7 +135,7 @@ func (c chart) line(r *results, impl string) (l line) {
 	var points []point
 	for _, name := range r.cases {
 		for _, unit := range r.units[name] {
-			x, ok := c.x(name, unit)
+			x, ok := at(name, unit)
 			values := slices.Clone(r.values[figure{impl, name, unit}])
 			if !ok || len(values) == 0 {
 				continue
@@ -148,6 +182,7 @@ func (c chart) draw(file string, r *results) error {
 	legend.Padding = vg.Millimeter
 
 	xs := map[float64]string{}
+	var bound *plotter.Line
 	for i, impl := range r.impls {
 		l := c.line(r, impl)
 		if len(l.XYs) == 0 {
@@ -168,6 +203,14 @@ func (c chart) draw(file string, r *results) error {
 			bars.Color = lines.Color
 			p.Add(bars)
 		}
+		if b := c.bound(r, impl); len(b) > 0 {
+			if bound, err = plotter.NewLine(b); err != nil {
+				return err
+			}
+			bound.Color, bound.Width = lines.Color, vg.Points(1)
+			bound.Dashes = []vg.Length{vg.Points(2), vg.Points(4)}
+			p.Add(bound)
+		}
 		for _, at := range l.XYs {
 			if xs[at.X] = strconv.Itoa(int(at.X)); c.ticks != nil {
 				xs[at.X] = c.ticks[at.X]
@@ -176,6 +219,11 @@ func (c chart) draw(file string, r *results) error {
 	}
 	if len(xs) == 0 {
 		return nil
+	}
+	if bound != nil {
+		dashed := *bound
+		dashed.Color = color.Black
+		legend.Add("the bound, in the line's colour", &dashed)
 	}
 	var ticks []plot.Tick
 	for x, label := range xs {
@@ -223,7 +271,7 @@ func style(lines *plotter.Line, points *plotter.Scatter, i int, impl string) {
 
 func inGo(impl string) bool {
 	library, _, _ := strings.Cut(impl, ".")
-	return slices.Contains([]string{"go", "sync", "xsync", "lscq", "workiva"}, library)
+	return slices.Contains([]string{"go", "sync", "xsync", "lscq", "workiva", "textbook"}, library)
 }
 
 // decadeTicks marks 1, 2 and 5 of each power of ten.

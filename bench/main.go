@@ -10,6 +10,10 @@
 // or, for the summary and the charts of raw files that are there already,
 //
 //	go run . -report FILE...
+//
+// and for the charts alone, such as those of make transfers,
+//
+//	go run . -charts FILE...
 package main
 
 import (
@@ -31,6 +35,7 @@ var (
 	addTo    = flag.Bool("append", false, "add to the raw files of this commit and day, for more rounds")
 	out      = flag.String("out", filepath.Join("..", "docs", "bench"), "directory for the results")
 	onReport = flag.Bool("report", false, "measure nothing: write the summary and the charts of the raw files named")
+	onCharts = flag.Bool("charts", false, "measure nothing: draw the charts of the raw files named")
 	deps     = flag.Bool("deps", false, "install the packages and build the programs, and no more")
 )
 
@@ -45,6 +50,9 @@ func main() {
 func run() error {
 	if *onReport {
 		return writeReport(*out, flag.Args())
+	}
+	if *onCharts {
+		return writeCharts(*out, flag.Args())
 	}
 	if err := install(); err != nil {
 		fmt.Println("packages:", err)

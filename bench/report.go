@@ -12,22 +12,42 @@ import (
 // writeReport writes the summary and the charts of raw files. Of a group that is
 // not among the files, charts stay as they are.
 func writeReport(dir string, files []string) error {
-	var all []*results
+	all, err := readAll(files)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(dir, "summary.md"), []byte(summary(all)), 0o644); err != nil {
+		return err
+	}
+	return drawAll(dir, all)
+}
+
+// writeCharts is writeReport without the summary.
+func writeCharts(dir string, files []string) error {
+	all, err := readAll(files)
+	if err != nil {
+		return err
+	}
+	return drawAll(dir, all)
+}
+
+func readAll(files []string) (all []*results, err error) {
 	for _, f := range files {
 		r, err := readResults(f)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if len(r.impls) > 0 {
 			all = append(all, r)
 		}
 	}
 	if len(all) == 0 {
-		return fmt.Errorf("report: nothing was measured")
+		return nil, fmt.Errorf("report: nothing was measured")
 	}
-	if err := os.WriteFile(filepath.Join(dir, "summary.md"), []byte(summary(all)), 0o644); err != nil {
-		return err
-	}
+	return all, nil
+}
+
+func drawAll(dir string, all []*results) error {
 	for _, r := range all {
 		if err := drawCharts(dir, r); err != nil {
 			return err
