@@ -145,7 +145,7 @@ func (f *captureFiles) next() error {
 	if f.keep > 0 && len(f.names) > f.keep {
 		err := os.Remove(f.names[0])
 		f.names = f.names[1:]
-		if err != nil {
+		if err != nil && !errors.Is(err, os.ErrNotExist) { // somebody may have taken it away
 			return fmt.Errorf("capture: make room for %s: %w", name, err)
 		}
 	}

@@ -182,8 +182,7 @@ func (o *captureOptions) capture(ctx context.Context, addrs []string, stdout, st
 	if o.json {
 		return errors.Join(err, writeJSON(report, r))
 	}
-	r.write(report)
-	return err
+	return errors.Join(err, tell(report, r.write))
 }
 
 // run captures until ctx is done, the duration or the count is over, or

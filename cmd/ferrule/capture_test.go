@@ -224,6 +224,21 @@ func TestCaptureKeepsTheLastFiles(t *testing.T) {
 	require.Equal(t, uint64(700), binary.BigEndian.Uint64(all[0].frame[numberAt:]))
 }
 
+// TestCaptureWhoseFilesAreTakenAway has somebody remove a file before its time.
+func TestCaptureWhoseFilesAreTakenAway(t *testing.T) {
+	o := captureFlags(t, func(o *captureOptions) { o.rotateCount, o.files = 100, 2 })
+	first, into := strings.Replace(o.write, ".pcapng", "-00001.pcapng", 1), probesInto(1000)
+	removed := false
+	r, err := captureRun(t, o, nil, func(c *nictest.Card, i int) bool {
+		removed = os.Remove(first) == nil || removed
+		return into(c, i)
+	})
+	require.NoError(t, err)
+	require.True(t, removed)
+	require.Equal(t, uint64(1000), r.Captured)
+	require.Len(t, r.Files, 2)
+}
+
 // A smallDisk has room for so many bytes, and takes part of what does not fit.
 type smallDisk struct {
 	*os.File

@@ -34,8 +34,7 @@ It needs no privileges, but only root sees the processes of others.`,
 				_, err := fmt.Fprintln(cmd.OutOrStdout(), whyNoCards("/sys/bus/pci/devices"))
 				return err
 			}
-			writeDevices(cmd.OutOrStdout(), "/", cards)
-			return nil
+			return tell(cmd.OutOrStdout(), func(w io.Writer) { writeDevices(w, "/", cards) })
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON array, of an object for each card")

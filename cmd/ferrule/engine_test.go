@@ -164,6 +164,7 @@ func (b *bench) deliver(t *testing.T, i, n int) {
 // TestStuckPort sends more frames towards a card that sends none than its ring
 // holds. They are dropped and counted, and the other way is not disturbed.
 func TestStuckPort(t *testing.T) {
+	t.Parallel()
 	for _, pipeline := range []bool{false, true} {
 		t.Run(fmt.Sprint("pipeline=", pipeline), func(t *testing.T) {
 			b := newBench(t, options(t, nil, func(o *forwardOptions) { o.ring, o.pipeline = 64, pipeline }))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -65,6 +66,15 @@ func writeTable(w io.Writer, rows [][]string, numbers bool) {
 		}
 		fmt.Fprintln(out, strings.TrimRight(line.String(), " "))
 	}
+}
+
+// tell writes what is for a person in one piece, and fails if it cannot, as on a
+// full disk.
+func tell(w io.Writer, write func(io.Writer)) error {
+	var text bytes.Buffer
+	write(&text)
+	_, err := w.Write(text.Bytes())
+	return err
 }
 
 func writeJSON(w io.Writer, v any) error {

@@ -175,8 +175,7 @@ func (o *forwardOptions) forward(ctx context.Context, addrs []string, stdout, st
 	if o.json {
 		return errors.Join(err, writeJSON(stdout, r))
 	}
-	r.writeTable(stdout)
-	return err
+	return errors.Join(err, tell(stdout, r.writeTable))
 }
 
 // run forwards between the cards of a rig until ctx is done, the duration is

@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"net"
 	"net/netip"
@@ -130,6 +132,10 @@ func (o *generateOptions) check(addrs []string) error {
 			return fmt.Errorf("generate: --%s %s: want an IPv4 address", flag, text)
 		}
 	}
+	from := netip.MustParseAddr(o.from).As4()
+	if first := binary.BigEndian.Uint32(from[:]); uint64(first)+uint64(o.flows)-1 > math.MaxUint32 {
+		return fmt.Errorf("generate: --from %s: want an address for each of %d flows, and there are %d from there", o.from, o.flows, math.MaxUint32-first+1)
+	}
 	if o.toMAC != "" {
 		if mac, err := net.ParseMAC(o.toMAC); err != nil || len(mac) != 6 {
 			return fmt.Errorf("generate: --to-mac %s: want an address as 52:54:00:12:34:56", o.toMAC)
@@ -161,8 +167,7 @@ func (o *generateOptions) generate(ctx context.Context, addrs []string, stdout, 
 	if o.json {
 		return errors.Join(err, writeJSON(stdout, r))
 	}
-	r.write(stdout)
-	return err
+	return errors.Join(err, tell(stdout, r.write))
 }
 
 func (o *generateOptions) heading(rig *rig, replay *recording) string {

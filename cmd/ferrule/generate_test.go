@@ -75,9 +75,9 @@ func TestGeneratedFramesAllComeBack(t *testing.T) {
 	}{
 		{32, 512, 64, 2, "60", "max"},
 		{1, 8, 1, 2, "61", "max"},
-		{32, 512, 65536, 1, "imix", "max"},
+		{32, 512, 65536, 2, "imix", "max"},
 		{256, 512, 3, 8, "1514", "max"},
-		{32, 512, 64, 2, "9216,60,2049", "max"},
+		{32, 512, 64, 1, "9216,60,2049", "max"}, // with one on its way, three goroutines take turns
 		{32, 512, 64, 2, "60", "1M"},
 	} {
 		t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) {
@@ -157,6 +157,7 @@ func TestLatencyIsThatOfTheWire(t *testing.T) {
 
 // TestFramesThatTheCardKeeps do not count as sent, nor as lost on the way.
 func TestFramesThatTheCardKeeps(t *testing.T) {
+	t.Parallel()
 	o := generateFlags(t)
 	o.duration = 50 * time.Millisecond
 	rig := wired(t, o, nil)
@@ -164,6 +165,16 @@ func TestFramesThatTheCardKeeps(t *testing.T) {
 	r := generateRun(t, o, rig, nil)
 	require.Equal(t, &trafficReport{}, r.Traffic)
 	require.Zero(t, r.Ports[0].TxPackets)
+}
+
+// TestNoMoreFlowsThanAddresses begins near the last one there is.
+func TestNoMoreFlowsThanAddresses(t *testing.T) {
+	o := generateFlags(t)
+	o.from, o.flows, o.count = "255.255.255.250", 6, 12
+	require.NoError(t, o.check(nil))
+	require.Equal(t, uint64(12), generateRun(t, o, wired(t, o, nil), nil).Traffic.Received)
+	o.flows = 7
+	require.EqualError(t, o.check(nil), "generate: --from 255.255.255.250: want an address for each of 7 flows, and there are 6 from there")
 }
 
 // TestPaces asks at moments of the test's choosing.

@@ -16,7 +16,7 @@ func main() { os.Exit(run()) }
 // run returns the exit status. The first signal cancels the context, and a
 // second one kills.
 func run() int {
-	ctx, stop := signal.NotifyContext(context.Background(), stopSignals...)
+	ctx, stop := signal.NotifyContext(context.Background(), stopSignals()...)
 	defer stop()
 	context.AfterFunc(ctx, stop)
 	if err := newRoot().ExecuteContext(ctx); err != nil {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -39,6 +40,7 @@ func program(t *testing.T, args ...string) *exec.Cmd {
 
 // TestCtrlC types it on a terminal.
 func TestCtrlC(t *testing.T) {
+	t.Parallel()
 	master, slave := terminal(t)
 	cmd := program(t, "forward")
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
@@ -60,6 +62,7 @@ func TestCtrlC(t *testing.T) {
 
 // TestPlainLinesInAPipe ends the program with a signal.
 func TestPlainLinesInAPipe(t *testing.T) {
+	t.Parallel()
 	cmd := program(t, "forward", "--pipeline")
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
@@ -84,6 +87,7 @@ func TestPlainLinesInAPipe(t *testing.T) {
 
 // TestJSONAlone wants nothing beside the object.
 func TestJSONAlone(t *testing.T) {
+	t.Parallel()
 	cmd := program(t, "forward", "--json", "--duration", "1200ms", "--size", "100", "--burst", "16")
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
@@ -109,6 +113,7 @@ func TestJSONAlone(t *testing.T) {
 // TestGenerateAlone wants an object from the demonstration of generate, which
 // ends by itself.
 func TestGenerateAlone(t *testing.T) {
+	t.Parallel()
 	cmd := program(t, "generate", "--json", "--count", "500", "--rate", "10k", "--size", "imix")
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
@@ -124,8 +129,61 @@ func TestGenerateAlone(t *testing.T) {
 	require.Equal(t, int64(500), r.Latency.Samples)
 }
 
+// TestNothingIsLostQuietly has every command print to a full disk.
+func TestNothingIsLostQuietly(t *testing.T) {
+	t.Parallel()
+	for _, line := range []string{
+		"forward --duration 1ms", "forward --duration 1ms --json",
+		"generate --count 10", "generate --count 10 --json",
+		"capture --count 10 -w " + filepath.Join(t.TempDir(), "trace.pcapng"),
+		"stats", "stats --json", "devices", "devices --json", "version",
+		"stress --only spinlock.Mutex --duration 1ms",
+	} {
+		full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+		require.NoError(t, err)
+		defer full.Close()
+		var stderr bytes.Buffer
+		cmd := program(t, strings.Fields(line)...)
+		cmd.Stdout, cmd.Stderr = full, &stderr
+		require.Error(t, cmd.Run(), line)
+		require.Regexp(t, "^ferrule: write /dev/stdout: no space left on device\n$", stderr.String(), line)
+	}
+}
+
+// TestHangUp ends a command in good order with its terminal, and not one that was
+// started to outlive it.
+func TestHangUp(t *testing.T) {
+	t.Parallel()
+	for _, outlives := range []bool{false, true} {
+		t.Run(fmt.Sprint("outlives=", outlives), func(t *testing.T) {
+			t.Parallel()
+			cmd := program(t, "generate", "--duration", "1m")
+			if outlives {
+				var err error
+				cmd.Args = append([]string{"nohup", cmd.Path}, cmd.Args[1:]...)
+				cmd.Path, err = exec.LookPath("nohup")
+				require.NoError(t, err)
+			}
+			stdout, err := cmd.StdoutPipe()
+			require.NoError(t, err)
+			require.NoError(t, cmd.Start())
+			readUntil(t, stdout, "Ctrl-C ends it\n")
+			require.NoError(t, cmd.Process.Signal(unix.SIGHUP))
+			if outlives {
+				readUntil(t, stdout, "   1 s")
+				require.NoError(t, cmd.Process.Signal(unix.SIGTERM))
+			}
+			rest, err := io.ReadAll(stdout)
+			require.NoError(t, err)
+			require.NoError(t, cmd.Wait(), "exit status")
+			require.Contains(t, string(rest), " frames sent through, each looked at: 0 lost")
+		})
+	}
+}
+
 // TestErrorsAreSaidOnce wants one line, and no usage.
 func TestErrorsAreSaidOnce(t *testing.T) {
+	t.Parallel()
 	cmd := program(t, "forward", "--size", "7")
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
@@ -139,6 +197,7 @@ func TestErrorsAreSaidOnce(t *testing.T) {
 // TestSecondSignalKills keeps the program from ending in good order, by a pipe
 // that is full, and sends signals until it is gone.
 func TestSecondSignalKills(t *testing.T) {
+	t.Parallel()
 	r, w, err := os.Pipe()
 	require.NoError(t, err)
 	defer r.Close()
@@ -204,6 +263,7 @@ func readUntil(t *testing.T, r io.Reader, text string) string {
 
 // TestStatsOfARun looks at a forwarder from another process while it runs.
 func TestStatsOfARun(t *testing.T) {
+	t.Parallel()
 	cmd := program(t, "forward", "--prometheus", "127.0.0.1:0")
 	stdout, err := cmd.StdoutPipe()
 	require.NoError(t, err)

@@ -5,11 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"time"
 )
 
@@ -91,7 +93,7 @@ func statsHandler(take func(context.Context) ([]snapshot, error)) http.Handler {
 	serve := func(kind string, write func(http.ResponseWriter, []snapshot) error) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
 			all, err := take(r.Context())
-			if err != nil {
+			if err != nil && len(all) == 0 { // else those who answered
 				http.Error(w, err.Error(), http.StatusInternalServerError)
 				return
 			}
@@ -108,31 +110,47 @@ func statsHandler(take func(context.Context) ([]snapshot, error)) http.Handler {
 	return mux
 }
 
-// collect asks every command that runs, in the order of their processes. The
-// sockets of those that were killed it removes.
+// collect asks every command that runs, all at once, and returns the answers in
+// the order of their processes. The error is of those that gave none.
 func collect(ctx context.Context, dir string) ([]snapshot, error) {
 	names, err := filepath.Glob(filepath.Join(dir, "*.sock"))
 	if err != nil {
 		return nil, err
 	}
-	all := []snapshot{}
-	for _, name := range names {
-		s, err := ask(ctx, name)
-		var dial *net.OpError
-		switch {
-		case err == nil:
-			all = append(all, s...)
-		case errors.As(err, &dial) && dial.Op == "dial" && !errors.Is(err, os.ErrPermission):
-			os.Remove(name)
-		default:
-			return nil, fmt.Errorf("stats: ask %s: %w", name, err)
-		}
+	answers, failures := make([][]snapshot, len(names)), make([]error, len(names))
+	var asking sync.WaitGroup
+	for i, name := range names {
+		asking.Go(func() { answers[i], failures[i] = askUnlessGone(ctx, name) })
 	}
-	return all, nil
+	asking.Wait()
+	all := []snapshot{}
+	for _, s := range answers {
+		all = append(all, s...)
+	}
+	return all, errors.Join(failures...)
 }
 
+// askUnlessGone returns nothing for a command that has ended, before it was asked
+// or meanwhile. The socket of one that was killed it removes.
+func askUnlessGone(ctx context.Context, name string) ([]snapshot, error) {
+	s, err := ask(ctx, name)
+	switch {
+	case err == nil:
+		return s, nil
+	case isRefused(err): // and not one whose queue is full
+		os.Remove(name)
+		return nil, nil
+	case errors.Is(err, os.ErrNotExist), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), isReset(err):
+		return nil, nil
+	}
+	return nil, fmt.Errorf("stats: ask %s: %w", name, err)
+}
+
+// askLimit is for a command whose workers leave it little time.
+const askLimit = 3 * time.Second
+
 func ask(ctx context.Context, name string) (s []snapshot, err error) {
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	ctx, cancel := context.WithTimeout(ctx, askLimit)
 	defer cancel()
 	client := http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true,

@@ -68,7 +68,10 @@ func statsOf(args []string) (func(context.Context) ([]snapshot, error), error) {
 	return func(ctx context.Context) ([]snapshot, error) {
 		found, err := all(ctx)
 		found = slices.DeleteFunc(found, func(s snapshot) bool { return s.PID != pid })
-		if err == nil && len(found) == 0 {
+		switch {
+		case len(found) > 0:
+			return found, nil // whatever became of others
+		case err == nil:
 			err = fmt.Errorf("stats: process %d is no forward, generate or capture of this user", pid)
 		}
 		return found, err
@@ -88,32 +91,37 @@ func serveStats(ctx context.Context, address string, take func(context.Context) 
 	return nil
 }
 
-// showStats writes a table, on a terminal again and again.
+// showStats writes a table, on a terminal again and again. There it goes on if
+// somebody does not answer, and says so.
 func showStats(ctx context.Context, out *os.File, take func(context.Context) ([]snapshot, error)) error {
-	last, err := take(ctx)
-	if err != nil {
+	now, err := take(ctx)
+	if len(now) == 0 && err != nil {
 		return err
 	}
 	if !isTerminal(out) {
-		writeStats(out, last, nil)
-		return nil
+		return errors.Join(err, tell(out, func(w io.Writer) { writeStats(w, now, nil) }))
 	}
 	second := time.NewTicker(time.Second)
 	defer second.Stop()
 	fmt.Fprint(out, "\x1b[2J")
-	for before := []snapshot(nil); ; {
-		fmt.Fprint(out, "\x1b[H\x1b[J")
-		writeStats(out, last, before)
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-second.C:
-		}
-		before = last
-		if last, err = take(ctx); err != nil && ctx.Err() == nil {
+	for before := []snapshot(nil); ctx.Err() == nil; now, err = take(ctx) {
+		err := tell(out, func(w io.Writer) {
+			fmt.Fprint(w, "\x1b[H\x1b[J")
+			writeStats(w, now, before)
+			if err != nil {
+				fmt.Fprintln(w, err)
+			}
+		})
+		if err != nil {
 			return err
 		}
+		before = now
+		select {
+		case <-ctx.Done():
+		case <-second.C:
+		}
 	}
+	return nil
 }
 
 // writeStats writes a row for each port. Rates are of the time since before, or

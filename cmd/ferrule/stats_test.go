@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"io"
 	"net"
@@ -102,6 +103,32 @@ func TestCollect(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []snapshot{want}, all)
 	require.NoFileExists(t, filepath.Join(dir, "9.sock"), "left by a process that was killed")
+}
+
+// TestCollectWhileSomeGo asks among others two that end without an answer: one at
+// once, one when it has heard the question.
+func TestCollectWhileSomeGo(t *testing.T) {
+	dir := t.TempDir()
+	want := someSnapshot()
+	serveAt(t, filepath.Join(dir, "123.sock"), want)
+	for name, hear := range map[string]func(*bufio.Reader){
+		"3.sock": func(*bufio.Reader) {},
+		"4.sock": func(r *bufio.Reader) { http.ReadRequest(r) },
+	} {
+		going, err := net.Listen("unix", filepath.Join(dir, name))
+		require.NoError(t, err)
+		defer going.Close()
+		go func() {
+			conn, err := going.Accept()
+			if err == nil {
+				hear(bufio.NewReader(conn))
+				conn.Close()
+			}
+		}()
+	}
+	all, err := collect(t.Context(), dir)
+	require.NoError(t, err)
+	require.Equal(t, []snapshot{want}, all)
 }
 
 func TestStatsTable(t *testing.T) {

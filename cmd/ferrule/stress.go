@@ -90,7 +90,7 @@ func (o *stressOptions) stress(ctx context.Context, stdout, stderr *os.File) err
 	if o.json {
 		err = writeJSON(stdout, r)
 	} else {
-		writeStress(stdout, r)
+		err = tell(stdout, func(w io.Writer) { writeStress(w, r) })
 	}
 	if err == nil && r.Violations > 0 {
 		err = fmt.Errorf("stress: %d violations with seed %d", r.Violations, r.Seed)

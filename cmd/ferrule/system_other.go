@@ -2,15 +2,28 @@
 
 package main
 
-import "os"
+import (
+	"errors"
+	"net"
+	"os"
+)
 
 // stopSignals end a command in good order.
-var stopSignals = []os.Signal{os.Interrupt}
+func stopSignals() []os.Signal { return []os.Signal{os.Interrupt} }
 
 // ignoreBrokenPipe leaves a write to a pipe that nobody reads as it is here.
 func ignoreBrokenPipe() {}
 
 func isBrokenPipe(error) bool { return false }
+
+// isRefused tells that nobody listens at an address, isReset that whoever did has
+// gone, of which nothing is known here.
+func isRefused(err error) bool {
+	var dial *net.OpError
+	return errors.As(err, &dial) && dial.Op == "dial" && !dial.Timeout()
+}
+
+func isReset(error) bool { return false }
 
 func isTerminal(f *os.File) bool {
 	info, err := f.Stat()
