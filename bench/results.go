@@ -197,10 +197,10 @@ func (r *results) distance() spread {
 // crosses says whether anything goes from one processor to another in a case.
 func crosses(name string) bool {
 	parties := parameter(name, "producers") + parameter(name, "consumers")
-	for _, key := range []string{"cards", "contenders", "readers", "goroutines"} {
+	for _, key := range []string{"contenders", "readers", "goroutines"} {
 		parties = max(parties, parameter(name, key))
 	}
-	return parties > 1 || strings.HasPrefix(name, "RoundTrip/") || strings.HasPrefix(name, "Latency/")
+	return parties > 1 || strings.HasPrefix(name, "RoundTrip/")
 }
 
 // ratio divides the first value of one by the first of another, and so on.

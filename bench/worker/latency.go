@@ -27,7 +27,9 @@ func init() {
 // no frame look quick. One that the card has no room for is lost. One
 // goroutine does all of it, for none is to wait until another has a processor. Under
 // pressure there is a second one, which keeps the collector at work.
-func latency(through func(out func(frame []byte)) (in func(frame []byte), step func(), end func()), pressed bool) {
+func latency(through path, pressed bool) {
+	memory := nictest.NewMemory(64 << 20) // the collector counts it, with and without cards
+	defer runtime.KeepAlive(memory)
 	rate := param("rate")
 	warm := rate / 5                                             // frames that do not count: memory is new to them
 	n := warm + max(int(20*budget.Seconds()*float64(rate)), 100) // percentiles take more than a mean
@@ -40,7 +42,7 @@ func latency(through func(out func(frame []byte)) (in func(frame []byte), step f
 	if pressed {
 		relax = press()
 	}
-	in, step, end := through(func(frame []byte) {
+	in, step, end := through(memory, func(frame []byte) {
 		number := int(binary.BigEndian.Uint64(frame[14:]))
 		late := time.Since(clock) - time.Duration(number)*gap
 		if seen[number] {
@@ -85,18 +87,20 @@ func latency(through func(out func(frame []byte)) (in func(frame []byte), step f
 	report(len(took), mean)
 }
 
+// A path has frames that are put into it come out in some step.
+type path func(memory *nictest.Memory, out func(frame []byte)) (in func(frame []byte), step, end func())
+
 var latencyMAC = nicring.MAC{0: 0x02, 5: 0x01}
 
 // newNoPath leads nowhere but out again: what it adds is the sender's own lateness.
-func newNoPath(out func([]byte)) (in func([]byte), step, end func()) {
+func newNoPath(_ *nictest.Memory, out func([]byte)) (in func([]byte), step, end func()) {
 	return out, func() {}, func() {}
 }
 
 // newPath leads through two cards made of memory, and in each step forwards what one
 // has received to the other. The cards work in between.
-func newPath(out func([]byte)) (in func([]byte), step, end func()) {
+func newPath(memory *nictest.Memory, out func([]byte)) (in func([]byte), step, end func()) {
 	ring := param("ring")
-	memory := nictest.NewMemory(64 << 20)
 	arena := pktbuf.NewArena(memory.Region())
 	pool, err := pktbuf.NewPool(arena, 4*ring+1024, 2048)
 	must(err)
@@ -141,7 +145,7 @@ func newPath(out func([]byte)) (in func([]byte), step, end func()) {
 }
 
 // press has a goroutine keep 16 MiB of small objects that point to each other,
-// and replace 20 MiB of them a second, while the heap may grow by a tenth before
+// and replace 100 MiB of them a second, while the heap may grow by a tenth before
 // the collector runs. The call that it returns ends that.
 func press() (relax func()) {
 	type object struct {
@@ -166,7 +170,7 @@ func press() (relax func()) {
 		began := time.Now()
 		for done := 0; !stopped.Load(); done++ {
 			fill(done % pieces)
-			due := time.Duration(done) * time.Second * 16 / (20 * pieces)
+			due := time.Duration(done) * time.Second * 16 / (100 * pieces)
 			time.Sleep(due - time.Since(began))
 		}
 		runtime.KeepAlive(lists)
