@@ -4,12 +4,6 @@ package mpmc
 // can cross the wrap of a uint64 in a few operations.
 func NewAt[T any](capacity int, n uint64) *Ring[T] {
 	r := New[T](capacity)
-	n *= step
-	r.tail.Store(n)
-	r.head.Store(n)
-	for range capacity {
-		r.turns[index(n, capacity)].Store(n + free)
-		n += step
-	}
+	r.begin(n)
 	return r
 }

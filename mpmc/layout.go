@@ -24,3 +24,8 @@ const (
 	_ = unsafe.Offsetof(Ring[byte]{}.peeked) - reservedEnd - cpu.LineSize
 	_ = unsafe.Sizeof(Ring[byte]{}) - peekedEnd - cpu.LineSize
 )
+
+// fetch asks for the lines of values, which will be read.
+func fetch[T any](values []T) {
+	cpu.Prefetch(uintptr(unsafe.Pointer(unsafe.SliceData(values))), uintptr(len(values))*unsafe.Sizeof(*new(T)))
+}

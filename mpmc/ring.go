@@ -21,12 +21,17 @@
 // whoever meets one finds the ring full or empty, and no push or pop looks for
 // flags.
 //
+// A burst would write as many turns as values, and so eight slots in a row have one
+// more turn, which says the same of all of them: who publishes all eight writes that
+// one alone. A slot's turn is the later of the two.
+//
 // # Cost
 //
 // A push or a pop is one compare-and-swap, one publishing store, a plain MOV on
 // amd64 and an STLR on arm64, and one load that asks whether anybody sleeps. A burst
-// pays the compare-and-swap once. Values lie side by side, as Reserve and Peek need
-// them, and so do the turns.
+// pays the compare-and-swap once, and of eight slots that it has all of it publishes
+// one turn. Values lie side by side, as Reserve and Peek need them, and so do the
+// turns. A burst that has found the next one behind it asks for its lines (cpu.Prefetch).
 //
 // Why the claim is no fetch-and-add, and other ways that were tried, is in
 // docs/rings.md.
@@ -86,8 +91,9 @@ type Ring[T any] struct {
 	_    cpu.Pad
 
 	// Set by New, read by all, never written again. There are as many turns and
-	// values as the capacity.
+	// values as the capacity, and a turn of a run for each runLen of them.
 	turns    []turn
+	runs     []turn
 	values   []T
 	pointers bool // T has pointers, which the ring must not keep alive
 	_        cpu.Pad
@@ -113,13 +119,25 @@ func New[T any](capacity int) *Ring[T] {
 	}
 	r := &Ring[T]{
 		turns:    slots.Make[turn](capacity, cpu.LineSize),
+		runs:     slots.Make[turn]((capacity+runLen-1)/runLen, cpu.LineSize),
 		values:   slots.Make[T](capacity, cpu.LineSize),
 		pointers: slots.HavePointers(reflect.TypeFor[T]()),
 	}
-	for n := range r.turns {
-		r.turns[n].Store(uint64(n)*step + free)
-	}
+	r.begin(0)
 	return r
+}
+
+// begin puts both counters at n, with all slots free.
+func (r *Ring[T]) begin(n uint64) {
+	n *= step
+	r.tail.Store(n)
+	r.head.Store(n)
+	for k := len(r.turns) - 1; k >= 0; k-- { // so that a run stands where its earliest slot does
+		next := n + uint64(k)*step + free
+		i := index(next, len(r.turns))
+		r.turns[i].Store(next)
+		r.runs[i/runLen].Store(next - uint64(i%runLen)*step)
+	}
 }
 
 // TryPush appends v and reports whether there was room.
@@ -129,6 +147,9 @@ func (r *Ring[T]) TryPush(v T) bool {
 		tail := r.tail.Load() // before the turn: see claim
 		i := index(tail, len(r.turns))
 		early := r.turns[i].early(tail + free) // B: acquire
+		if early > 0 {
+			early = r.runs[i/runLen].earlyIn(i, tail+free) // B: acquire
+		}
 		if early == 0 && r.tail.claim(tail, 1) {
 			r.values[i] = v
 			r.turns[i].publish(tail + full) // A: release
@@ -151,6 +172,9 @@ func (r *Ring[T]) TryPop() (v T, ok bool) {
 		head := r.head.Load() // before the turn: see claim
 		i := index(head, len(r.turns))
 		early := r.turns[i].early(head + full) // A: acquire
+		if early > 0 {
+			early = r.runs[i/runLen].earlyIn(i, head+full) // A: acquire
+		}
 		if early == 0 && r.head.claim(head, 1) {
 			v = r.values[i]
 			if r.pointers {
@@ -206,6 +230,9 @@ func (r *Ring[T]) pop(vs []T, least int) int {
 	head, n := r.claim(&r.head, full, least, len(vs))
 	if n > 0 {
 		a, b := parts(r.values, head, n)
+		if n >= runLen {
+			r.fetchNext(head, n)
+		}
 		copy(vs[copy(vs, a):n], b)
 		if r.pointers {
 			zero(a)
@@ -248,14 +275,24 @@ func (r *Ring[T]) claim(c *counter, side uint64, least, most int) (first uint64,
 }
 
 // count returns how many slots in a row, up to most, have the turns that begin
-// with want, and if there are fewer, by how much the next one's is still to come.
+// with want, and if there are fewer, by how much the next one's is still to come. It
+// looks at a slot's own turn after that of the run. A turn only goes on, so what is
+// still to come in both had not come when the first of them was loaded.
 func (r *Ring[T]) count(want uint64, most int) (n int, early int64) {
-	a, b := parts(r.turns, want, min(most, len(r.turns)))
-	n, early = agree(a, want)
-	if n == len(a) {
-		var m int
-		m, early = agree(b, want+uint64(n)*step)
-		n += m
+	for n < min(most, len(r.turns)) {
+		i := index(want, len(r.turns))
+		k := min(runLen-i%runLen, len(r.turns)-i, len(r.turns)-n, most-n)
+		early = r.runs[i/runLen].earlyIn(i, want)
+		if early < 0 {
+			return n, early
+		}
+		if early > 0 {
+			if k, early = agree(r.turns[i:i+k], want); early != 0 {
+				return n + k, early
+			}
+		}
+		n += k
+		want += uint64(k) * step
 	}
 	if n == len(r.turns) && n < most {
 		early = 1 // the first one again, which the claim is still to come for
@@ -263,13 +300,35 @@ func (r *Ring[T]) count(want uint64, most int) (n int, early int64) {
 	return n, early
 }
 
+// fetchNext asks for the values of as many slots again, behind n from number first on,
+// if bursts have filled them: then nobody writes there.
+func (r *Ring[T]) fetchNext(first uint64, n int) {
+	next := first + uint64(n)*step
+	last := next + uint64(n-1)*step
+	i := index(last, len(r.turns))
+	if r.runs[i/runLen].earlyIn(i, last+full) == 0 {
+		a, b := parts(r.values, next, n)
+		fetch(a)
+		fetch(b)
+	}
+}
+
 // give gives n slots, from number first on, to the side whose turn it is then. It
 // begins with the last: the other side takes slots from the first on, so it gets
 // all of them at once, and reads none of their lines while they are written.
 func (r *Ring[T]) give(first uint64, n int, side uint64) {
-	a, b := parts(r.turns, first, n)
-	publish(b, first+side+uint64(len(a))*step)
-	publish(a, first+side)
+	for next := first + uint64(n)*step; n > 0; {
+		i := index(next-step, len(r.turns))
+		if i%runLen == runLen-1 && n >= runLen {
+			n -= runLen
+			next -= runLen * step
+			r.runs[i/runLen].publish(next + side)
+		} else {
+			n--
+			next -= step
+			r.turns[i].publish(next + side)
+		}
+	}
 }
 
 // parts returns the n slots from number first on: those up to the end of the array,
@@ -325,17 +384,26 @@ func (c *counter) claim(first uint64, n int) bool {
 func index(n uint64, capacity int) int { return int(n / step & uint64(capacity-1)) }
 
 // A turn tells whose a slot is to claim: push number n may on turn n+free, pop
-// number n on turn n+full.
+// number n on turn n+full. The turn of a run is that of its first slot, and says of
+// the others what follows from it; whoever has claimed all of it writes it, and those
+// who have claimed some of its slots write theirs. The later turn counts, since both
+// only go on. (One that is not written falls behind, and would look as if it were
+// ahead after 2⁶⁰ pushes.)
 type turn struct{ atomic.Uint64 }
 
 const (
 	free = 0
 	full = step / 2
+
+	runLen = 8 // a line of words
 )
 
 // early returns by how much want is still to come: 0 if it is there, less if it
 // is over.
 func (t *turn) early(want uint64) int64 { return int64(want - t.Load()) }
+
+// earlyIn is early for the turn of the run in which slot i is.
+func (t *turn) earlyIn(i int, want uint64) int64 { return t.early(want - uint64(i%runLen)*step) }
 
 // publish ends the caller's claim. The turn of a claimed slot has no other
 // writer, and nothing ever swaps or adds to a turn, so publishing it is enough.
@@ -351,15 +419,6 @@ func agree(turns []turn, want uint64) (n int, early int64) {
 		want += step
 	}
 	return len(turns), 0
-}
-
-// publish publishes turns, which begin with first, from the last to the first.
-func publish(turns []turn, first uint64) {
-	next := first + uint64(len(turns))*step
-	for i := len(turns) - 1; i >= 0; i-- {
-		next -= step
-		turns[i].publish(next)
-	}
 }
 
 // waiters are those who sleep.

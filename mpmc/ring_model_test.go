@@ -13,8 +13,13 @@ func TestModel(t *testing.T) { ringtest.Model(t, newAt) }
 
 func FuzzModel(f *testing.F) { ringtest.FuzzModel(f, newAt) }
 
+// In the larger rings bursts have whole runs of slots, beside others that have some of one.
 func TestLinearizable(t *testing.T) {
-	for _, crowd := range []ringtest.Recording{{Producers: 1, Consumers: 1}, {Producers: 2, Consumers: 2}} {
+	for _, crowd := range []ringtest.Recording{
+		{Producers: 1, Consumers: 1, Burst: 3, Capacity: 1},
+		{Producers: 2, Consumers: 2, Burst: 3, Capacity: 1},
+		{Producers: 2, Consumers: 2, Burst: 12, Capacity: 4},
+	} {
 		crowd.Hides, crowd.Closed = true, mpmc.ErrClosed
 		ringtest.Linearizable(t, newAt, crowd)
 	}

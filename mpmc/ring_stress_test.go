@@ -35,6 +35,25 @@ func TestStress(t *testing.T) {
 	}
 }
 
+// Bursts have whole runs of slots, parts of them, or both, and take turns with single
+// values at the same slots.
+func TestStressOfRuns(t *testing.T) {
+	const values = 24_000
+	mixed := ringtest.Ways[len(ringtest.Ways)-1]
+	for _, crowd := range []ringtest.Crowd{{Producers: 1, Consumers: 1}, {Producers: 2, Consumers: 2}, {Producers: 16, Consumers: 12}} {
+		for _, capacity := range []int{8, 32} {
+			crowd.Way, crowd.Burst, crowd.Each = mixed, 21, values/crowd.Producers
+			if testing.Short() {
+				crowd.Each /= 10
+			}
+			t.Run(fmt.Sprintf("producers=%d/consumers=%d/cap=%d", crowd.Producers, crowd.Consumers, capacity), func(t *testing.T) {
+				start := math.MaxUint64 - uint64(crowd.Producers*crowd.Each)/2
+				ringtest.Stress(t, mpmc.NewAt[ringtest.Item](capacity, start), crowd)
+			})
+		}
+	}
+}
+
 func TestLenFromOutside(t *testing.T) {
 	ringtest.LenFromOutside(t, mpmc.NewAt[int](1, math.MaxUint64-1000))
 }

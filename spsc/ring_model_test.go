@@ -14,5 +14,5 @@ func TestModel(t *testing.T) { ringtest.Model(t, newAt) }
 func FuzzModel(f *testing.F) { ringtest.FuzzModel(f, newAt) }
 
 func TestLinearizable(t *testing.T) {
-	ringtest.Linearizable(t, newAt, ringtest.Recording{Producers: 1, Consumers: 1, Late: true, Short: true, Closed: spsc.ErrClosed})
+	ringtest.Linearizable(t, newAt, ringtest.Recording{Producers: 1, Consumers: 1, Burst: 3, Capacity: 1, Late: true, Short: true, Closed: spsc.ErrClosed})
 }

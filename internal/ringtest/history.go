@@ -32,6 +32,10 @@ type Recording struct {
 	// than what there is, but not empty: it looks first and moves its counter later.
 	Short bool
 
+	// Burst is the longest burst. Capacity is the least; there are four times as much
+	// at most.
+	Burst, Capacity int
+
 	Closed error // the ring's ErrClosed
 }
 
@@ -48,7 +52,7 @@ func Linearizable(t *testing.T, newAt func(capacity int, n uint64) Whole[uint64]
 	kinds := make(map[string]int)
 	for i := range histories {
 		random := rand.New(rand.NewPCG(uint64(i), 1))
-		capacity := 1 << random.IntN(3)
+		capacity := rec.Capacity << random.IntN(3)
 		h := &history{Recording: rec, ring: newAt(capacity, starts[i%len(starts)])}
 		ops := h.record(random)
 		for _, op := range ops {
@@ -180,9 +184,11 @@ func patienceOf(random *rand.Rand) (context.Context, context.CancelFunc) {
 
 func (h *history) push(client int, kind string, random *rand.Rand) {
 	r := h.ring
-	vs := make([]uint64, 1+random.IntN(3))
+	vs := make([]uint64, 1+random.IntN(h.Burst))
 	if kind == "TryPush" || kind == "Push" {
 		vs = vs[:1]
+	} else if kind == "PushN" {
+		vs = vs[:min(len(vs), 3)] // as many calls to the checker
 	}
 	for i := range vs {
 		vs[i] = uint64(h.next.Add(1))
@@ -229,7 +235,7 @@ func (h *history) push(client int, kind string, random *rand.Rand) {
 
 func (h *history) pop(client int, kind string, random *rand.Rand) {
 	r := h.ring
-	vs := make([]uint64, 1+random.IntN(3))
+	vs := make([]uint64, 1+random.IntN(h.Burst))
 	if kind == "TryPop" || kind == "Pop" || kind == "All" {
 		vs = vs[:1]
 	}
