@@ -52,7 +52,7 @@ func TestValuesOfManyLines(t *testing.T) {
 // full or empty, however many are at it. Only when races are lost does this show
 // that they are run again.
 func TestLostRaceIsNeitherFullNorEmpty(t *testing.T) {
-	const goroutines, each, burst = 8, 8192, 15 // a run, and parts of two
+	const goroutines, each, burst = 8, 4096, 15 // a run, and parts of two
 	r := mpmc.NewAt[int](goroutines*each*(1+burst), math.MaxUint64-goroutines*each)
 	rounds := 5
 	if testing.Short() {
