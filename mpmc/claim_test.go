@@ -67,6 +67,36 @@ func TestBurstEndsAtSlotInUse(t *testing.T) {
 	require.Equal(t, 5, r.TryPushN(make([]int, 8)))
 }
 
+// A burst says of a run only what it has all of: the first slot may be another's.
+func TestBurstEndsWithRun(t *testing.T) {
+	r := New[int](runLen)
+	first, _ := r.claim(&r.tail, free, 1, 1)
+	require.Equal(t, runLen-1, r.TryPushN(make([]int, runLen)))
+	require.Zero(t, r.TryPopN(make([]int, runLen)))
+	r.give(first, 1, full)
+	require.Equal(t, runLen, r.TryPopN(make([]int, runLen)))
+	require.Equal(t, runLen, r.TryPushN(make([]int, runLen)))
+	first, _ = r.claim(&r.head, full, 1, 1)
+	require.Equal(t, runLen-1, r.TryPopN(make([]int, runLen)))
+	require.False(t, r.TryPush(0))
+	r.give(first+runLen*step, 1, free)
+	require.True(t, r.TryPush(0))
+}
+
+// Who has loaded a counter that has gone on since finds the turn of a run that is over,
+// and has lost a race: that is neither full nor empty.
+func TestTurnThatIsOverIsLost(t *testing.T) {
+	r := New[int](2 * runLen)
+	require.Equal(t, runLen, r.TryPushN(make([]int, runLen)))
+	n, early := r.count(free, 2*runLen)
+	require.Zero(t, n)
+	require.Negative(t, early)
+	require.Equal(t, runLen, r.TryPopN(make([]int, runLen)))
+	n, early = r.count(full, 2*runLen)
+	require.Zero(t, n)
+	require.Negative(t, early)
+}
+
 // asleep returns when n goroutines wait for values and have parked: they have had
 // their last look.
 func asleep[T any](r *Ring[T], n int) {

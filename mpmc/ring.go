@@ -277,7 +277,9 @@ func (r *Ring[T]) claim(c *counter, side uint64, least, most int) (first uint64,
 // count returns how many slots in a row, up to most, have the turns that begin
 // with want, and if there are fewer, by how much the next one's is still to come. It
 // looks at a slot's own turn after that of the run. A turn only goes on, so what is
-// still to come in both had not come when the first of them was loaded.
+// still to come in both had not come when the first of them was loaded. A run may be
+// behind slots that have gone on by themselves: then the counter has gone on, too, and
+// the claim fails.
 func (r *Ring[T]) count(want uint64, most int) (n int, early int64) {
 	for n < min(most, len(r.turns)) {
 		i := index(want, len(r.turns))
