@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"math"
+	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -23,6 +26,8 @@ type fakeQueue struct {
 	changed      chan struct{} // closed and replaced by every change
 	recvs, waits int
 	waiting      int
+
+	look func(n int) // if not nil, called by the nth Recv with mu held
 }
 
 func newFakeQueue() *fakeQueue { return &fakeQueue{changed: make(chan struct{})} }
@@ -44,6 +49,9 @@ func (q *fakeQueue) Recv(bufs []*pktbuf.Buf) int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.recvs++
+	if q.look != nil {
+		q.look(q.recvs)
+	}
 	if q.noBuffers {
 		return 0
 	}
@@ -125,7 +133,8 @@ func TestPollerLoadedNeverWaits(t *testing.T) {
 // looks, however long the silence.
 func TestPollerIdleSleeps(t *testing.T) {
 	q := newFakeQueue()
-	p := nicring.NewPoller(q, nicring.PollerConfig{})
+	idle := 0
+	p := nicring.NewPoller(q, nicring.PollerConfig{Idle: func() { idle++ }})
 	const n = 20
 	done := make(chan error)
 	go func() {
@@ -148,6 +157,24 @@ func TestPollerIdleSleeps(t *testing.T) {
 	recvs, waits, _ := q.counts()
 	require.Equal(t, n, waits)
 	require.Equal(t, 2*n, recvs)
+	require.Equal(t, n, idle)
+}
+
+// TestPollerGivesWay has a queue that never runs dry on the only processor there is:
+// after as many frames as the budget has, others run.
+func TestPollerGivesWay(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	q := newFakeQueue()
+	frame := frames(1)
+	q.look = func(int) { q.frames = frame }
+	p := nicring.NewPoller(q, nicring.PollerConfig{Budget: 10})
+	bufs := make([]*pktbuf.Buf, 1)
+	var ran atomic.Bool
+	go ran.Store(true)
+	for got := 0; !ran.Load(); got++ { // the runtime would take the processor away some day
+		require.Less(t, got, 1000)
+		p.TryRecv(bufs)
+	}
 }
 
 // TestPollerBusyPolls has a frame come while the poller still polls: no wait.
@@ -167,18 +194,62 @@ func TestPollerBusyPolls(t *testing.T) {
 
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
+	recvs, _, _ := q.counts()
+	q.look = func(n int) {
+		if n == recvs+1000 { // who does not see that ctx is done is not to poll for ever
+			q.frames = frames(1)
+		}
+	}
 	_, err := p.Recv(ctx, make([]*pktbuf.Buf, 4))
 	require.ErrorIs(t, err, context.Canceled)
+}
 
-	// And when that time is over it waits.
-	p = nicring.NewPoller(q, nicring.PollerConfig{Busy: time.Nanosecond})
+// TestPollerBusyEnds has the time of polling be over before the first frame comes:
+// the poller waits for the interrupt.
+func TestPollerBusyEnds(t *testing.T) {
+	q := newFakeQueue()
+	q.look = func(n int) {
+		if n == 1e4 && q.waits == 0 {
+			q.frames = frames(1)
+		}
+	}
+	p := nicring.NewPoller(q, nicring.PollerConfig{Busy: time.Nanosecond})
+	done := make(chan bool)
 	go func() {
-		n, _ := p.Recv(context.Background(), make([]*pktbuf.Buf, 4))
-		done <- n
+		p.Recv(context.Background(), make([]*pktbuf.Buf, 4))
+		close(done)
 	}()
-	q.asleep(t, 1)
+	require.Eventually(t, func() bool {
+		recvs, _, waiting := q.counts()
+		return waiting == 1 || recvs >= 1e4
+	}, 20*time.Second, 100*time.Microsecond)
 	q.put(frames(1)...)
-	require.Equal(t, 1, <-done)
+	<-done
+	_, waits, _ := q.counts()
+	require.Equal(t, 1, waits)
+}
+
+// TestPollerBusySinceTheLastFrame has hours go by between frames, and each come
+// while the poller polls that waited for it: there never was an hour without.
+func TestPollerBusySinceTheLastFrame(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newFakeQueue()
+		q.look = func(n int) {
+			if n%100 == 0 {
+				q.frames = frames(1)
+			}
+		}
+		p := nicring.NewPoller(q, nicring.PollerConfig{Busy: time.Hour})
+		for range 5 {
+			n, err := p.Recv(t.Context(), make([]*pktbuf.Buf, 4))
+			require.NoError(t, err)
+			require.Equal(t, 1, n)
+			time.Sleep(2 * time.Hour)
+		}
+		recvs, waits, _ := q.counts()
+		require.Equal(t, 500, recvs)
+		require.Zero(t, waits)
+	})
 }
 
 func TestPollerErrors(t *testing.T) {
@@ -206,20 +277,42 @@ func TestPollerErrors(t *testing.T) {
 }
 
 // TestPollerStarved has frames that cannot be received for want of buffers: the
-// poller slows down, and goes on when there are some.
+// poller slows down, by whichever way it waits, and goes on when there are some.
 func TestPollerStarved(t *testing.T) {
-	q := newFakeQueue()
-	p := nicring.NewPoller(q, nicring.PollerConfig{})
-	q.noBuffers = true
-	q.put(frames(2)...)
-	done := make(chan int)
-	go func() {
-		n, _ := p.Recv(context.Background(), make([]*pktbuf.Buf, 4))
-		done <- n
-	}()
-	require.Eventually(t, func() bool { recvs, _, _ := q.counts(); return recvs > 10 }, 20*time.Second, time.Millisecond)
-	q.do(func() { q.noBuffers = false })
-	require.Equal(t, 2, <-done)
+	synctest.Test(t, func(t *testing.T) { // whose clock goes only while everybody sleeps
+		q := newFakeQueue()
+		p := nicring.NewPoller(q, nicring.PollerConfig{})
+		bufs := make([]*pktbuf.Buf, 4)
+		q.noBuffers = true
+		q.put(frames(2)...)
+		q.look = func(n int) { q.noBuffers = n < 3000 }
+		began := time.Now()
+		n, err := p.Recv(t.Context(), bufs)
+		require.NoError(t, err)
+		require.Equal(t, 2, n)
+		require.Greater(t, time.Since(began), time.Second)
+
+		q.look = nil
+		q.noBuffers = true
+		q.put(frames(3)...)
+		began = time.Now()
+		for range 100 {
+			<-p.Ready()
+			n, err := p.TryRecv(bufs)
+			require.NoError(t, err)
+			require.Zero(t, n)
+		}
+		require.GreaterOrEqual(t, time.Since(began), 99*time.Millisecond)
+
+		q.do(func() { q.noBuffers = false })
+		n, _ = p.TryRecv(bufs)
+		require.Equal(t, 3, n)
+		p.Ready()
+		synctest.Wait()
+		_, _, waiting := q.counts()
+		require.Equal(t, 1, waiting, "it is starved no more, and waits at once")
+		p.Close()
+	})
 }
 
 // TestPollerRun hands over every frame, in order, and ends with its context.
@@ -240,6 +333,47 @@ func TestPollerRun(t *testing.T) {
 	})
 	require.ErrorIs(t, err, context.Canceled)
 	require.Equal(t, all, got)
+}
+
+// TestReadyBeginsAnew has a frame be taken whose wake-up was not: neither it nor the
+// wait that was for it is there for what follows.
+func TestReadyBeginsAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newFakeQueue()
+		idle := 0
+		p := nicring.NewPoller(q, nicring.PollerConfig{Idle: func() { idle++ }})
+		bufs := make([]*pktbuf.Buf, 4)
+		p.Ready()
+		q.put(frames(1)...)
+		synctest.Wait()
+		n, err := p.TryRecv(bufs)
+		require.NoError(t, err)
+		require.Equal(t, 1, n)
+
+		ready := p.Ready()
+		synctest.Wait()
+		require.Empty(t, ready)
+		require.Equal(t, ready, p.Ready(), "one wait, however often one asks")
+		_, waits, waiting := q.counts()
+		require.Equal(t, []int{2, 1, 2}, []int{waits, waiting, idle})
+
+		n, err = p.TryRecv(bufs) // for another reason
+		require.NoError(t, err)
+		require.Zero(t, n)
+		_, _, waiting = q.counts()
+		require.Zero(t, waiting, "the interrupt stays on")
+
+		p.Ready()
+		synctest.Wait()
+		p.Close()
+		_, _, waiting = q.counts()
+		require.Zero(t, waiting, "after Close")
+
+		q.do(func() { q.gone = true })
+		<-p.Ready()
+		_, err = p.TryRecv(bufs)
+		require.ErrorIs(t, err, nicring.ErrRemoved)
+	})
 }
 
 // TestReady selects over two pollers. Nothing is lost, nothing is waited for in
