@@ -116,6 +116,22 @@ func TestResetInAFrame(t *testing.T) {
 	require.EqualValues(t, 1, stats.RxDropped)
 }
 
+// TestResetGivesBack has a card that sends nothing be reset. What it was to send
+// is counted as dropped, and goes home with the next call.
+func TestResetGivesBack(t *testing.T) {
+	r, card := memoryRig(t)
+	d := r.open(t)
+	card.SetFaults(nictest.Faults{TxStuck: true})
+	d.send(r.frames(0, 10)...)
+	require.NoError(t, d.port.Reset())
+	require.Zero(t, d.tx.Send(nil))
+	d.cache.Flush()
+	require.Equal(t, d.pool.Cap()-ringSize, d.pool.Len(), "all but those to receive with")
+	stats, err := d.port.Stats()
+	require.NoError(t, err)
+	require.EqualValues(t, 10, stats.TxDropped)
+}
+
 // testStatisticsByName sends and receives, and compares what the card counts.
 func testStatisticsByName(t *testing.T, r *rig) {
 	d := r.open(t)
