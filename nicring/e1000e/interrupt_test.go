@@ -127,6 +127,75 @@ func testInterruptsOff(t *testing.T, r *rig) {
 	require.LessOrEqual(t, taken, uint64(2*naps), "one for each nap, and a few without cause")
 }
 
+// TestInterruptsTaken counts them where there are others who wait for something else:
+// none for what came before the wait, one for a frame, and none for nobody.
+func TestInterruptsTaken(t *testing.T) {
+	const ims = 0xD0
+	r, card := memoryRig(t)
+	d := r.open(t)
+	taken := func(want uint64) {
+		t.Helper()
+		for range 500 { // of which an interrupt that nobody takes back would be seen by some
+			require.Equal(t, want, d.stat("interrupts_taken"))
+		}
+	}
+	r.deliver(r.frames(0, 3)...)
+	d.recv(3, 3)
+	up, err := d.port.Link()
+	require.NoError(t, err)
+	link := make(chan error)
+	go func() {
+		_, err := d.port.LinkChange(t.Context(), up)
+		link <- err
+	}()
+	d.await(func() bool { return card.Read32(ims) != 0 }, "the wait for the link")
+	linkOnly := card.Read32(ims)
+	frame := make(chan error)
+	go func() { frame <- d.rx.Wait(t.Context()) }()
+	d.await(func() bool { return card.Read32(ims) != linkOnly }, "the wait for a frame")
+	taken(0)
+	r.deliver(r.frame(1, 100))
+	require.NoError(t, <-frame)
+	taken(1)
+	require.Equal(t, linkOnly, card.Read32(ims))
+	d.recv(1, 1)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { frame <- d.rx.Wait(ctx) }()
+	d.await(func() bool { return card.Read32(ims) != linkOnly }, "the wait for a frame")
+	cancel()
+	require.ErrorIs(t, <-frame, context.Canceled)
+	require.Equal(t, linkOnly, card.Read32(ims))
+	r.deliver(r.frame(1, 100))
+	d.recv(1, 1)
+	taken(1)
+	card.SetLink(false)
+	require.NoError(t, <-link)
+	taken(2)
+	require.Zero(t, card.Read32(ims))
+}
+
+// TestInterruptIsTakenBack has somebody wait on one queue and a frame come for the
+// other. The card interrupts, having one interrupt for both, and no second time.
+func TestInterruptIsTakenBack(t *testing.T) {
+	const ims = 0xD0
+	r, card := memoryRig(t)
+	d, frames := r.twoQueues(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- d.port.RxQueue(1).Wait(ctx) }()
+	d.await(func() bool { return card.Read32(ims) != 0 }, "the wait")
+	r.deliver(frames[0][0])
+	require.NoError(t, d.rx.Wait(t.Context()))
+	d.await(func() bool { return d.stat("interrupts_taken") > 0 }, "the interrupt")
+	for range 500 {
+		require.EqualValues(t, 1, d.stat("interrupts_taken"))
+	}
+	cancel()
+	require.ErrorIs(t, <-done, context.Canceled)
+	d.recv(1, 1)
+}
+
 // stat returns one of the port's statistics.
 func (d *desk) stat(name string) uint64 {
 	d.t.Helper()

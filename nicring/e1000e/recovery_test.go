@@ -116,6 +116,16 @@ func TestResetInAFrame(t *testing.T) {
 	require.EqualValues(t, 1, stats.RxDropped)
 }
 
+// TestSentComesHome has the card report a burst within the doorbell.
+func TestSentComesHome(t *testing.T) {
+	r, _ := memoryRig(t)
+	d := r.open(t)
+	d.send(r.frames(0, 3)...)
+	require.Zero(t, d.tx.Send(nil))
+	d.cache.Flush()
+	require.Equal(t, d.pool.Cap()-ringSize, d.pool.Len(), "all but those to receive with")
+}
+
 // TestResetGivesBack has a card that sends nothing be reset. What it was to send
 // is counted as dropped, and goes home with the next call.
 func TestResetGivesBack(t *testing.T) {

@@ -105,6 +105,7 @@ type Card struct {
 	attached   func(frame []byte)
 	faults     Faults
 	held       []writeback
+	lost       Losses
 	violations []string
 	unlisted   int // violations beyond those
 }
@@ -194,6 +195,7 @@ func (c *Card) Write32(offset, value uint32) {
 	defer c.mu.Unlock()
 	switch {
 	case c.gone:
+		c.ringInVain(offset, value)
 		return
 	case c.opts.Lax && c.resetting == 0 && value <= 0xFFFF && (offset&^perQueue == regRDT || offset&^perQueue == regTDT):
 		c.write(offset, value) // a doorbell is rung for every burst
@@ -246,12 +248,14 @@ func (c *Card) Remove() {
 	}
 	c.gone = true
 	c.disownAll()
+	c.loseReceived()
 	close(c.removed)
 }
 
 // reset is CTRL.RST, and what power-up does.
 func (c *Card) reset() {
 	c.disownAll()
+	c.loseReceived()
 	for i := range registers {
 		r := &registers[i]
 		if r.offset == regMTA || r.offset == regVFTA || r.offset == regPBA {
@@ -368,6 +372,7 @@ func (c *Card) write(offset, v uint32) {
 	case regPBA:
 		rxa := min(v&0xFFFF, packetBuffer)
 		c.regs[offset/4] = (packetBuffer-rxa)<<16 | rxa
+		c.lost.Received += uint64(c.fifo.n)
 		c.fifo.reset(int(rxa))
 	case regRDBAL, regRDBAH, regRDLEN:
 		c.regs[offset/4] = v

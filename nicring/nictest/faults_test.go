@@ -254,3 +254,80 @@ func TestChaosIsTheSameForASeed(t *testing.T) {
 	require.Equal(t, sequence(1), sequence(1))
 	require.NotEqual(t, sequence(1), sequence(2))
 }
+
+// TestLost has frames be lost in each way that nothing counts. The driver has handed
+// over eight descriptors less one and takes nothing.
+func TestLost(t *testing.T) {
+	lost := func(name string, want nictest.Losses, lose func(d *tiny)) {
+		t.Run(name, func(t *testing.T) {
+			for _, lax := range []bool{false, true} {
+				d := newTiny(t, 8, nictest.Options{Lax: lax})
+				lose(d)
+				require.Equal(t, want, d.Lost())
+			}
+		})
+	}
+	some := func(d *tiny, n int) {
+		for i := range n {
+			d.Deliver(frame(mac, 60, byte(i)))
+		}
+	}
+	reset := func(d *tiny) {
+		require.NoError(d, d.SetBusMaster(false))
+		d.Write32(CTRL, 1<<26)
+		d.until(CTRL, 1<<26, 0)
+	}
+	lost("nothing", nictest.Losses{}, func(d *tiny) {
+		some(d, 5)
+		d.send(frame(mac, 60, 1), frame(mac, 60, 2))
+		reset(d)
+	})
+	lost("link down", nictest.Losses{Received: 3}, func(d *tiny) {
+		d.SetLink(false)
+		some(d, 3)
+		d.SetLink(true)
+		some(d, 2)
+	})
+	lost("reception off", nictest.Losses{Received: 2}, func(d *tiny) {
+		d.Write32(RCTL, 0)
+		some(d, 2)
+	})
+	lost("packet buffer", nictest.Losses{Received: 3}, func(d *tiny) {
+		some(d, 10) // for seven descriptors
+		reset(d)
+	})
+	lost("packet buffer of another size", nictest.Losses{Received: 3}, func(d *tiny) {
+		some(d, 10)
+		d.Write32(PBA, 20)
+		reset(d)
+	})
+	lost("held back", nictest.Losses{Received: 2}, func(d *tiny) {
+		d.SetFaults(nictest.Faults{HoldRx: 2})
+		some(d, 4)
+		reset(d)
+	})
+	lost("missed, and not read", nictest.Losses{Received: 513}, func(d *tiny) {
+		some(d, 7+512+1) // the packet buffer holds 512 of the smallest
+		d.Remove()
+	})
+	lost("not sent", nictest.Losses{Sent: 2}, func(d *tiny) {
+		d.send(frame(mac, 60, 0))
+		d.SetFaults(nictest.Faults{TxStuck: true})
+		d.send(frame(mac, 60, 1), frame(mac, 60, 2))
+		reset(d)
+		reset(d)
+	})
+	lost("doorbell lost", nictest.Losses{Sent: 1}, func(d *tiny) {
+		d.SetFaults(nictest.Faults{LostDoorbells: 1})
+		d.send(frame(mac, 60, 1))
+		reset(d)
+	})
+	lost("removed", nictest.Losses{Received: 3, Sent: 4}, func(d *tiny) {
+		d.SetFaults(nictest.Faults{TxStuck: true})
+		d.send(frame(mac, 60, 0))
+		d.Remove()
+		d.send(frame(mac, 60, 1), frame(mac, 60, 2))
+		d.send(frame(mac, 60, 3))
+		some(d, 3)
+	})
+}

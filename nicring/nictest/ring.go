@@ -16,6 +16,7 @@ type ring struct {
 	base              int    // where in memory descriptor 0 is
 	n                 uint32 // descriptors
 	head, tail, clean uint32
+	rung              uint32    // as tail, and by doorbells that were lost
 	reported          uint32    // clean, as soon as nothing before it is held back
 	partial           []byte    // to be sent: a packet whose last descriptor has not been fetched
 	ask               request   // what its first descriptor asks for
@@ -31,7 +32,7 @@ func (r *ring) reset() {
 	r.setHead(0)
 }
 
-func (r *ring) setHead(i uint32) { r.head, r.tail, r.clean, r.reported = i, i, i, i }
+func (r *ring) setHead(i uint32) { r.head, r.tail, r.rung, r.clean, r.reported = i, i, i, i, i }
 
 // distance returns how many descriptors lie from index a up to b.
 func (r *ring) distance(a, b uint32) uint32 {
@@ -91,6 +92,9 @@ func (c *Card) setHead(r *ring, v uint32) {
 func (c *Card) setTail(r *ring, v uint32) {
 	if c.faults.LostDoorbells > 0 {
 		c.faults.LostDoorbells--
+		if c.bind(r) && v < r.n {
+			r.rung = v
+		}
 		return
 	}
 	if !c.bind(r) {
@@ -112,7 +116,7 @@ func (c *Card) setTail(r *ring, v uint32) {
 			c.takeOver(r, i)
 		}
 	}
-	r.tail = v
+	r.tail, r.rung = v, v
 	if c.has(r.control, r.enable) {
 		c.mayAccess() // a card reads descriptors ahead
 	}

@@ -41,6 +41,7 @@ func bufferSize(rctl uint32) int {
 // stores it in memory or, short of that, in the packet buffer.
 func (c *Card) arrive(frame []byte) {
 	if c.gone || !c.has(regRCTL, rctlEN) {
+		c.lost.Received++
 		return
 	}
 	fate := Arrives

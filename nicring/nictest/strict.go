@@ -311,7 +311,13 @@ func (c *Card) disown(r *ring) {
 // disownSlots gives back the descriptors, and no more is said of them. Those
 // not yet used must be as they were handed over.
 func (c *Card) disownSlots(r *ring) {
-	c.held = slices.DeleteFunc(c.held, func(w writeback) bool { return w.r == r })
+	c.loseUnsent(r)
+	c.held = slices.DeleteFunc(c.held, func(w writeback) bool {
+		if w.r == r && r.receives() && w.value&rxEOP != 0 {
+			c.lost.Received++
+		}
+		return w.r == r
+	})
 	if !r.bound || c.opts.Lax {
 		return
 	}

@@ -35,20 +35,24 @@ func (c *Card) Attach(transmitted func(frame []byte)) {
 func (c *Card) Deliver(frame []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.linkUp {
-		c.arrive(frame)
-		c.settleWire()
+	if !c.linkUp {
+		c.lost.Received++
+		return
 	}
+	c.arrive(frame)
+	c.settleWire()
 }
 
 // deliver has a batch of frames arrive.
 func (c *Card) deliver(batch []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.linkUp {
-		each(batch, c.arrive)
-		c.settleWire()
+	if !c.linkUp {
+		each(batch, func([]byte) { c.lost.Received++ })
+		return
 	}
+	each(batch, c.arrive)
+	c.settleWire()
 }
 
 // settleWire stores what has arrived, and sends what that calls for.
