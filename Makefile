@@ -58,7 +58,7 @@ vm: deps
 
 # Every kept mutant, and the test that has to see it: some eight minutes.
 mutants:
-	FERRULE_MUTANTS=all $(GO) test -count=1 -run Mutants ./internal/slots ./internal/eventcount ./spinlock ./mcs ./spsc ./spsc/shm ./mpmc ./nicring ./nicring/e1000e
+	FERRULE_MUTANTS=all $(GO) test -count=1 -run Mutants ./internal/slots ./internal/eventcount ./spinlock ./mcs ./spsc ./spsc/shm ./mpmc ./pktbuf ./nicring ./nicring/e1000e
 
 # Ferrule beside its peers in Go, C and C++, into docs/bench. The README there says
 # what ROUNDS and ONLY may be, and BENCH="-quick" or other flags.

@@ -25,6 +25,7 @@ type Mutant struct {
 	// It has to fail under the race detector if Race is set.
 	Caught string
 	Race   bool
+	Tags   string // that the test is built with
 }
 
 // limit is how long a broken test may run before it counts as one that hangs.
@@ -65,7 +66,7 @@ func (m Mutant) apply(t *testing.T) string {
 
 func (m Mutant) run(t *testing.T, broken string) {
 	args := []string{"test", "-overlay", m.overlay(t, broken), "-count=1", "-vet=off", "-ldflags=-s -w",
-		"-timeout", limit.String(), "-run", pattern(m.Caught)}
+		"-timeout", limit.String(), "-run", pattern(m.Caught), "-tags", m.Tags}
 	if m.Race {
 		args = append(args, "-race")
 	}
