@@ -5,7 +5,7 @@ GO       ?= go
 PACKAGES  = qemu-system-x86 qemu-user iproute2 iputils-ping ethtool xz-utils
 COMMANDS  = qemu-system-x86_64 qemu-aarch64 ip ping ethtool xz
 # What runs where there is no Linux or no card: all but uio and the programs.
-PORTABLE  = . ./internal/cpu ./internal/eventcount ./internal/ringtest ./internal/slots ./spinlock ./mcs ./rcu ./spsc ./mpmc ./pktbuf ./nicring ./nicring/e1000e ./nicring/nictest ./nicring/internal/mmio
+PORTABLE  = . ./internal/cpu ./internal/eventcount ./internal/ringtest ./internal/slots ./spinlock ./mcs ./rcu ./spsc ./mpmc ./pktbuf ./nicring ./nicring/e1000e ./nicring/nictest ./nicring/internal/mmio ./stress
 # What is lock-free or waits: everything whose schedule matters.
 CONCURRENT = ./internal/cpu ./internal/eventcount ./spinlock ./mcs ./rcu ./spsc ./mpmc ./pktbuf ./nicring ./nicring/nictest ./nicring/e1000e
 
@@ -35,7 +35,7 @@ vet:
 # with each of the tags that a user may set.
 unit:
 	$(GO) test -tags qtest ./...
-	$(GO) test -short -tags ferrule_strict $(CONCURRENT)
+	$(GO) test -short -tags ferrule_strict $(CONCURRENT) ./stress
 	$(GO) test -tags ferrule_debug -run Debug ./spinlock ./mcs
 	$(GO) test -short -tags ferrule_debug ./pktbuf
 
@@ -45,6 +45,7 @@ race:
 # One processor, two, and more than there are.
 schedules:
 	$(GO) test -short -cpu 1,2,8 $(CONCURRENT)
+	$(GO) test -short -cpu 1 ./stress
 	$(GO) test -short -race -cpu 1,8 $(CONCURRENT)
 
 # 386 runs as it is; arm64 under QEMU's user emulation, which shows that the code
