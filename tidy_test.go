@@ -6,6 +6,7 @@ import (
 	"go/ast"
 	"go/build"
 	"go/build/constraint"
+	"go/doc"
 	"go/format"
 	"go/parser"
 	"go/token"
@@ -189,23 +190,82 @@ func TestNoLeftovers(t *testing.T) {
 }
 
 func TestEveryExportedNameHasADocComment(t *testing.T) {
-	documented := map[string]bool{} // packages with a package comment
+	comments := map[string]int{} // those of each package
 	for _, s := range goFiles(t) {
 		if s.test() {
 			continue
 		}
-		documented[s.dir()] = documented[s.dir()] || s.ast.Doc != nil
+		comments[s.dir()] += map[bool]int{true: 1}[s.ast.Doc != nil]
 		for _, d := range s.ast.Decls {
 			for _, name := range undocumented(d) {
 				t.Errorf("%s: %s has no doc comment", s.at(name), name.Name)
 			}
 		}
 	}
-	for dir, ok := range documented {
-		if !ok {
-			t.Errorf("package %s has no package comment", dir)
+	for dir, n := range comments {
+		if n != 1 {
+			t.Errorf("package %s has %d package comments, want 1", dir, n)
 		}
 	}
+}
+
+// shownElsewhere are types without an Example of their own.
+var shownElsewhere = map[string]string{
+	"stress.Result":          "what a Report has of each trial: the package's Example reads it",
+	"nicring/e1000e.Card":    "uio.Device and nictest.Card are: the package's Example opens one",
+	"nicring/e1000e.Port":    "a nicring.Port, opened in the package's Example",
+	"nicring/nictest.Card":   "the package's Example drives one",
+	"nicring/nictest.RxDone": "what Faults.Rx is given",
+	"nicring/nictest.TB":     "every *testing.T is one",
+	"stress/explore.Edit":    "of this module's own tests",
+	"stress/explore/sched.":  "the sync, sync/atomic and internal/cpu of a copy that is explored",
+	"stress/transfers/sim.":  "those of a copy that is counted",
+}
+
+// TestEveryTypeHasAnExample wants of every type that a program can name an Example
+// that bears its name, and that every Example runs: one without output is only
+// compiled.
+func TestEveryTypeHasAnExample(t *testing.T) {
+	types, shown := map[string]bool{}, map[string]bool{}
+	for _, s := range goFiles(t) {
+		if s.ast.Name.Name != "main" && !s.test() && !slices.Contains(strings.Split(s.dir(), "/"), "internal") {
+			for _, name := range exportedTypes(s.ast) {
+				types[s.dir()+"."+name] = true
+			}
+		}
+		for _, e := range doc.Examples(s.ast) {
+			name, _, _ := strings.Cut(e.Name, "_")
+			shown[s.dir()+"."+name] = true
+			if e.Output == "" && !e.EmptyOutput {
+				t.Errorf("%s: Example%s says no output, and so does not run", s.path, e.Name)
+			}
+		}
+	}
+	for name := range types {
+		_, elsewhere := shownElsewhere[name]
+		_, whole := shownElsewhere[name[:strings.LastIndex(name, ".")+1]]
+		if !shown[name] && !elsewhere && !whole {
+			t.Errorf("%s has no Example of its own name", name)
+		}
+	}
+	for name := range shownElsewhere {
+		if shown[name] || !strings.HasSuffix(name, ".") && !types[name] {
+			t.Errorf("%s needs no exception", name)
+		}
+	}
+}
+
+func exportedTypes(f *ast.File) (names []string) {
+	for _, d := range f.Decls {
+		if d, ok := d.(*ast.GenDecl); ok {
+			for _, spec := range d.Specs {
+				if spec, ok := spec.(*ast.TypeSpec); ok && spec.Name.IsExported() {
+					names = append(names, spec.Name.Name)
+				}
+			}
+		}
+	}
+	return names
 }
 
 // undocumented returns the exported names that d declares without a comment of

@@ -132,8 +132,9 @@ func TestMapKeys(t *testing.T) {
 
 	flows := rcu.NewMap[flow, int]()
 	flows.Store(flow{protocol: 6}, 6)
-	flows.Store(flow{protocol: 17}, 17)
-	v, _ := flows.Load(flow{protocol: 17})
+	dns := flow{source: [4]byte{192, 0, 2, 1}, destination: [4]byte{192, 0, 2, 2}, ports: [2]uint16{53, 53}, protocol: 17}
+	flows.Store(dns, 17)
+	v, _ := flows.Load(dns)
 	require.Equal(t, 17, v)
 
 	names := rcu.NewMap[string, int]()

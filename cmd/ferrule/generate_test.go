@@ -221,7 +221,7 @@ func TestDelayIsNotMadeUpForAtOnce(t *testing.T) {
 // recordingFile writes frames of the given sizes a millisecond apart.
 func recordingFile(t *testing.T, ng bool, sizes ...int) (name string, frames [][]byte) {
 	var out bytes.Buffer
-	write := func(gopacket.CaptureInfo, []byte) error { return nil }
+	var write func(gopacket.CaptureInfo, []byte) error
 	if ng {
 		w, err := pcapgo.NewNgWriter(&out, layers.LinkTypeEthernet)
 		require.NoError(t, err)

@@ -170,7 +170,7 @@ func closeBetweenReserveAndCommit(c waiting) {
 	errs := c.crowd(1, func() error {
 		v, err := r.Pop(forever)
 		if v != 7 {
-			err = fmt.Errorf("Pop = %d, %v", v, err)
+			err = fmt.Errorf("popped %d, %v", v, err)
 		}
 		return err
 	})

@@ -1,4 +1,3 @@
-// Package e1000e drives the Intel 82574L.
 package e1000e
 
 import "context"
