@@ -25,6 +25,21 @@ type PollerConfig struct {
 	Idle func()
 }
 
+// A Notifier is an RxQueue that can be waited for without a goroutine that waits. A
+// wake-up is shorter by one hop, and a wait that is given up costs a few steps.
+//
+// Ownership. Both methods are for the goroutine that uses the queue, and as between
+// Wait and its return there is no Recv between them.
+type Notifier interface {
+	RxQueue
+	// Notify begins to wait. The channel has a value to receive when Wait would
+	// return.
+	Notify() <-chan struct{}
+	// Ignore ends what Notify began. It reports whether the wait was over, its value
+	// received or not, and what Wait would have returned then.
+	Ignore() (over bool, err error)
+}
+
 // A Poller receives from one queue: by polling while frames come, and by
 // interrupt while none do. The interrupt is off for as long as there is work; the
 // queue is looked at once more after it has been turned on, so no frame is slept
@@ -46,6 +61,10 @@ type Poller struct {
 	starved bool      // frames have come, and there was no free buffer for them
 	backoff spinlock.Backoff
 
+	// What Ready began: notified, if the queue is a Notifier, or cancel and ended.
+	notifier Notifier
+	notified <-chan struct{} // nil if there is none
+
 	ready  chan struct{}      // holds one
 	cancel context.CancelFunc // ends the wait that Ready began; nil if there is none
 	ended  chan struct{}      // closed when that has returned
@@ -60,7 +79,9 @@ func NewPoller(q RxQueue, cfg PollerConfig) *Poller {
 	if cfg.Budget == 0 {
 		cfg.Budget = 300
 	}
-	return &Poller{queue: q, cfg: cfg, ready: make(chan struct{}, 1)}
+	p := &Poller{queue: q, cfg: cfg, ready: make(chan struct{}, 1)}
+	p.notifier, _ = q.(Notifier)
+	return p
 }
 
 // Run calls work with every burst of frames, of 64 at most, until ctx is done or
@@ -154,14 +175,23 @@ func (p *Poller) idle() {
 // several queues: a descriptor that is readable would say too much. Who polls
 // descriptors can have a goroutine write to one of its own.
 func (p *Poller) Ready() <-chan struct{} {
-	if p.cancel == nil {
-		p.arm()
+	switch {
+	case p.notified != nil:
+		return p.notified
+	case p.cancel != nil:
+		return p.ready
 	}
+	p.idle()
+	if p.notifier != nil && !p.starved {
+		p.notified = p.notifier.Notify()
+		return p.notified
+	}
+	p.arm()
 	return p.ready
 }
 
+// arm has a goroutine wait.
 func (p *Poller) arm() {
-	p.idle()
 	var ctx context.Context
 	ctx, p.cancel = context.WithCancel(context.Background())
 	p.ended = make(chan struct{})
@@ -181,6 +211,13 @@ func (p *Poller) arm() {
 
 // disarm ends the wait that Ready began, and returns what it failed with.
 func (p *Poller) disarm() error {
+	if p.notified != nil {
+		p.notified = nil
+		if over, err := p.notifier.Ignore(); over {
+			return p.waited(err)
+		}
+		return nil
+	}
 	if p.cancel == nil {
 		return nil
 	}
@@ -200,9 +237,14 @@ func (p *Poller) disarm() error {
 	if cancelled {
 		return nil
 	}
-	p.starved = p.err == nil
-	if p.err != nil {
-		return fmt.Errorf("nicring: receive: %w", p.err)
+	return p.waited(p.err)
+}
+
+// waited notes how a wait ended that nobody else did.
+func (p *Poller) waited(err error) error {
+	p.starved = err == nil
+	if err != nil {
+		return fmt.Errorf("nicring: receive: %w", err)
 	}
 	return nil
 }

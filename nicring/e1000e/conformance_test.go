@@ -78,6 +78,7 @@ func conform(t *testing.T, open func(t *testing.T) *rig) {
 		{"Statistics", testStatistics},
 		{"Wait", testWait},
 		{"WaitQueues", testWaitQueues},
+		{"Notify", testNotify},
 		{"InterruptsOff", testInterruptsOff},
 		{"InterruptGap", testInterruptGap},
 		{"LinkChange", testLinkChange},

@@ -3,6 +3,7 @@ package e1000e
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 
@@ -41,11 +42,17 @@ type line struct {
 type waiter struct {
 	causes uint32
 	ready  func() bool
-	woken  chan error // holds one
+	woken  chan struct{} // holds one
+	err    error         // what it was woken with
 }
 
 func newWaiter(causes uint32, ready func() bool) waiter {
-	return waiter{causes: causes, ready: ready, woken: make(chan error, 1)}
+	return waiter{causes: causes, ready: ready, woken: make(chan struct{}, 1)}
+}
+
+func (w *waiter) wake(err error) {
+	w.err = err
+	w.woken <- struct{}{}
 }
 
 func newLine(card Card) *line {
@@ -60,20 +67,31 @@ func (l *line) wait(ctx context.Context, w *waiter) error {
 		return err
 	}
 	select {
-	case err := <-w.woken:
-		return err
+	case <-w.woken:
+		return w.err
 	case <-ctx.Done():
 	}
+	if woken, err := l.leave(w); woken { // at the same time
+		return err
+	}
+	return ctx.Err()
+}
+
+// leave ends the wait that enter began. It reports whether w was woken, and with
+// what.
+func (l *line) leave(w *waiter) (woken bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	select {
-	case err := <-w.woken: // at the same time
-		return err
-	default:
+	if slices.Contains(l.waiters, w) {
+		l.remove(w)
+		l.mask()
+		return false, nil
 	}
-	l.remove(w)
-	l.mask()
-	return ctx.Err()
+	select {
+	case <-w.woken:
+	default: // somebody has looked
+	}
+	return true, w.err
 }
 
 // enter reports that there is nothing to wait for, or lists w among those who
@@ -138,6 +156,7 @@ func (l *line) serve() {
 		err := l.card.WaitInterrupt(l.ctx)
 		if err == nil {
 			err = l.interrupt()
+			runtime.Gosched() // those who were woken go first
 		}
 		if err != nil {
 			l.mu.Lock()
@@ -184,7 +203,7 @@ func (l *line) wake() {
 	l.waiters = slices.DeleteFunc(l.waiters, func(w *waiter) bool {
 		ready := w.ready()
 		if ready {
-			w.woken <- nil
+			w.wake(nil)
 		}
 		return ready
 	})
@@ -194,7 +213,7 @@ func (l *line) wake() {
 // fail wakes all with an error. They may wait again, in vain.
 func (l *line) fail(err error) {
 	for _, w := range l.waiters {
-		w.woken <- err
+		w.wake(err)
 	}
 	l.waiters = nil
 	l.mask()
@@ -253,7 +272,25 @@ func (p *Port) LinkChange(ctx context.Context, from nicring.Link) (link nicring.
 
 // Wait implements nicring.RxQueue.
 func (q *rxQueue) Wait(ctx context.Context) error {
-	if err := q.line.wait(ctx, &q.waiter); err != nil {
+	return q.waited(q.line.wait(ctx, &q.waiter))
+}
+
+// Notify implements nicring.Notifier.
+func (q *rxQueue) Notify() <-chan struct{} {
+	if done, err := q.line.enter(&q.waiter); done {
+		q.waiter.wake(err)
+	}
+	return q.waiter.woken
+}
+
+// Ignore implements nicring.Notifier.
+func (q *rxQueue) Ignore() (over bool, err error) {
+	over, err = q.line.leave(&q.waiter)
+	return over, q.waited(err)
+}
+
+func (q *rxQueue) waited(err error) error {
+	if err != nil {
 		return fmt.Errorf("e1000e: wait for a frame on %s: %w", q.card, err)
 	}
 	return nil
