@@ -37,19 +37,25 @@ const (
 // pipeline, to two, one that receives and one that sends, with a ring between
 // them. Either way frames of a flow, which come to one queue, stay in order.
 //
-// Call newEngine; open the ports with rxCache and txCache; then join, inject if
+// A worker that has found nothing for a while parks until one of its queues has
+// something: a receive queue interrupts, a ring tells. Each queue has one owner.
+//
+// Call newEngine; open the ports with rxCaches and txCaches; then join, inject if
 // wanted, start, stop; close the ports; flush the caches.
 type engine struct {
 	shape
 	burst  int
+	busy   time.Duration // how long a worker polls in vain before it parks
 	crew   []*worker
 	joined lanes
 
-	// lanes is joined while there is forwarding to be done. A worker reads it
-	// and does a turn inside its reader's section. So once lanes is nil and a
-	// grace period has passed, no worker is in a queue or a cache.
+	// lanes is joined while there is forwarding to be done. A worker reads it,
+	// does a turn and parks inside its reader's section. So once lanes is nil, those
+	// who are parked are woken and a grace period has passed, no worker is in a queue
+	// or a cache, or waits at one.
 	lanes  rcu.Pointer[lanes]
 	domain rcu.Domain
+	halt   chan struct{} // closed once lanes is nil for good
 
 	began, ended time.Time
 }
@@ -76,7 +82,7 @@ func (l lanes) of(i int) (all lanes) {
 // A lane carries frames from one port to the other.
 type lane struct {
 	from, to nicring.Port
-	in       nicring.RxQueue
+	in       *nicring.Poller // of the worker that receives
 	out      nicring.TxQueue
 	ring     *spsc.Ring[*pktbuf.Buf] // of a pipeline, between its two workers
 	cache    *pktbuf.Cache           // of the worker that sends
@@ -88,6 +94,7 @@ type lane struct {
 	rx struct {
 		packets, bytes counter
 		held           []*pktbuf.Buf // received; the ring had no room for them yet
+		gone           bool          // the card: there is nothing to wait for any more
 	}
 
 	// tx belongs to the worker that sends.
@@ -106,25 +113,33 @@ type worker struct {
 	watch stopwatch
 
 	// turn moves a burst on each lane that the worker serves, and returns how
-	// many frames it moved.
+	// many frames it moved. It ends what await began.
 	turn func(l lanes, bufs []*pktbuf.Buf) int
+	// await begins to wait, after a turn that moved none, for a frame to move.
+	await func(l lanes) waits
 
 	_ cpu.Pad
 }
 
+// waits are channels of which one has something to receive, or is closed, when it
+// is time for a turn. A nil one is never.
+type waits [2 * maxQueues]<-chan struct{}
+
 // newEngine returns an engine that moves up to burst buffers of pool at a time.
-func newEngine(pool *pktbuf.Pool, burst int, sh shape) *engine {
-	e := &engine{shape: sh, burst: burst}
-	hire := func(turn func(lanes, []*pktbuf.Buf) int) {
-		e.crew = append(e.crew, &worker{cache: pool.NewCache(), turn: turn})
+func newEngine(pool *pktbuf.Pool, burst int, busy time.Duration, sh shape) *engine {
+	e := &engine{shape: sh, burst: burst, busy: busy, halt: make(chan struct{})}
+	hire := func(turn func(lanes, []*pktbuf.Buf) int, await func(lanes) waits) {
+		e.crew = append(e.crew, &worker{cache: pool.NewCache(), turn: turn, await: await})
 	}
 	count := 2 * sh.queues
 	if sh.pipeline {
 		for k := range count {
-			hire(func(l lanes, bufs []*pktbuf.Buf) int { return l[k].receive(bufs) })
+			hire(func(l lanes, bufs []*pktbuf.Buf) int { return l[k].receive(bufs) },
+				func(l lanes) waits { return waits{l[k].receivable()} })
 		}
 		for k := range count {
-			hire(func(l lanes, bufs []*pktbuf.Buf) int { return l[k].transmit(bufs) })
+			hire(func(l lanes, bufs []*pktbuf.Buf) int { return l[k].transmit(bufs) },
+				func(l lanes) waits { return waits{l[k].ring.PopReady()} })
 		}
 		return e
 	}
@@ -135,6 +150,11 @@ func newEngine(pool *pktbuf.Pool, burst int, sh shape) *engine {
 				n += l.forward(bufs)
 			}
 			return n
+		}, func(l lanes) (all waits) {
+			for i, l := range l[first:end] {
+				all[i] = l.arrival()
+			}
+			return all
 		})
 	}
 	return e
@@ -176,7 +196,8 @@ func (e *engine) join(ports [2]nicring.Port) {
 	for k := range 2 * e.queues {
 		i, q := k%2, k/2
 		from, to := ports[i], ports[1-i]
-		l := &lane{from: from, to: to, in: from.RxQueue(q), out: to.TxQueue(q), cache: e.sender(k).cache}
+		l := &lane{from: from, to: to, out: to.TxQueue(q), cache: e.sender(k).cache}
+		l.in = nicring.NewPoller(from.RxQueue(q), nicring.PollerConfig{})
 		if e.pipeline {
 			l.ring = spsc.New[*pktbuf.Buf](pipelineRing)
 		}
@@ -216,7 +237,7 @@ func (e *engine) work(w *worker) {
 	reader := e.domain.Register()
 	defer reader.Close()
 	bufs := make([]*pktbuf.Buf, e.burst)
-	var idle spinlock.Backoff
+	var idle lull
 	w.watch.start()
 	for {
 		reader.Lock()
@@ -227,15 +248,60 @@ func (e *engine) work(w *worker) {
 			return
 		}
 		n := w.turn(*l, bufs)
+		if n == 0 && idle.lasts(e.busy) {
+			w.watch.pause()
+			e.park(w.await(*l))
+			w.watch.start()
+			n = w.turn(*l, bufs) // within the section: it ends the waits
+		}
 		reader.Unlock()
 		if n > 0 {
-			idle.Reset()
+			idle.end()
 			w.watch.tick()
 			continue
 		}
 		w.watch.pause()
-		idle.Wait()
+		idle.wait()
 		w.watch.start()
+	}
+}
+
+// park returns when it is time for a turn, or to stop.
+func (e *engine) park(w waits) {
+	select {
+	case <-w[0]:
+	case <-w[1]:
+	case <-w[2]:
+	case <-w[3]:
+	case <-e.halt:
+	}
+}
+
+// A lull is the time in which a worker's turns find nothing.
+type lull struct {
+	began time.Time // zero while they find something
+	pace  spinlock.Backoff
+}
+
+// lasts reports whether nothing has been found for so long.
+func (l *lull) lasts(d time.Duration) bool {
+	if l.began.IsZero() {
+		l.began = time.Now()
+	}
+	return time.Since(l.began) >= d
+}
+
+// wait lets others run, or a moment go by, and never sleeps.
+func (l *lull) wait() {
+	l.pace.Wait()
+	if l.pace.Spent() {
+		l.pace.Reset()
+	}
+}
+
+func (l *lull) end() {
+	if !l.began.IsZero() {
+		*l = lull{}
 	}
 }
 
@@ -265,12 +331,31 @@ func (l *lane) transmit(bufs []*pktbuf.Buf) int {
 }
 
 func (l *lane) recv(bufs []*pktbuf.Buf) int {
-	n := l.in.Recv(bufs)
+	n, err := l.in.TryRecv(bufs)
+	if err != nil {
+		l.rx.gone = true // whoever watches over the ports hears of it, too
+	}
 	if n > 0 {
 		l.rx.packets.add(uint64(n))
 		l.rx.bytes.add(bytesIn(bufs[:n]))
 	}
 	return n
+}
+
+// arrival tells when recv may find a frame.
+func (l *lane) arrival() <-chan struct{} {
+	if l.rx.gone {
+		return nil
+	}
+	return l.in.Ready()
+}
+
+// receivable tells when receive may move one: there is room, or a frame.
+func (l *lane) receivable() <-chan struct{} {
+	if len(l.rx.held) > 0 {
+		return l.ring.PushReady()
+	}
+	return l.arrival()
 }
 
 // send sends bufs or drops them. With no bufs it collects what was sent.
@@ -296,14 +381,28 @@ func (l *lane) send(bufs []*pktbuf.Buf) {
 func bytesIn(bufs []*pktbuf.Buf) (n uint64) {
 	for _, b := range bufs {
 		n += uint64(b.Len())
+		if !b.Plain() {
+			n += bytesBeside(b)
+		}
 	}
 	return n
+}
+
+// bytesBeside returns how many bytes of a frame are not in its first buffer: those
+// in the buffers that follow, and a VLAN tag.
+func bytesBeside(b *pktbuf.Buf) uint64 {
+	n := b.PacketLen() - b.Len()
+	if _, tagged := b.VLAN(); tagged {
+		n += 4
+	}
+	return uint64(n)
 }
 
 // stop ends forwarding. When it has returned the ports may be closed, and every
 // frame received has been sent or counts as dropped.
 func (e *engine) stop() {
 	e.lanes.Store(nil)
+	close(e.halt)
 	e.domain.Synchronize() // no worker is in a queue or a cache from here on
 	e.ended = time.Now()
 	for _, l := range e.joined {

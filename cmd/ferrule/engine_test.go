@@ -21,7 +21,7 @@ const patience = 20 * time.Second
 
 // options are the flags left at their defaults, but for what set changes.
 func options(t *testing.T, addrs []string, set func(*forwardOptions)) *forwardOptions {
-	o := &forwardOptions{burst: 32, size: 60, ring: 512, queues: 1, workers: 1}
+	o := &forwardOptions{burst: 32, size: 60, ring: 512, queues: 1, workers: 1, busy: defaultBusy, maxFrame: maxFrameLeast}
 	if set != nil {
 		set(o)
 	}
@@ -130,13 +130,21 @@ type bench struct {
 
 func newBench(t *testing.T, o *forwardOptions) *bench {
 	mem := nictest.NewMemory(o.memorySize())
-	b := &bench{cards: cards(t, mem, nictest.Options{})}
-	arena := pktbuf.NewArena(mem.Region())
+	two := cards(t, mem, nictest.Options{})
+	b := newBenchOf(t, o, asRig(mem, two, nil))
+	b.cards = two
+	return b
+}
+
+// newBenchOf takes the cards of any rig.
+func newBenchOf(t *testing.T, o *forwardOptions, r *rig) *bench {
+	b := new(bench)
+	arena := pktbuf.NewArena(r.region)
 	var err error
 	b.pool, err = pktbuf.NewPool(arena, o.buffers, bufferSize)
 	require.NoError(t, err)
-	b.engine = newEngine(b.pool, o.burst, o.shape())
-	ports, err := o.open(asRig(mem, b.cards, nil), arena, b.engine)
+	b.engine = newEngine(b.pool, o.burst, o.busy, o.shape())
+	ports, err := o.open(r, arena, b.engine)
 	require.NoError(t, err)
 	b.ports = [2]nicring.Port(ports)
 	b.join(b.ports)

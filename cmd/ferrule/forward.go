@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/bits"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -25,10 +26,15 @@ root and no huge pages.
 
 Once a second a line tells what was sent in that second: packets and bits (of
 frames without preamble and FCS), frames dropped so far, and how much of the
-forwarder's time a packet took, waiting for packets not counted. A table sums up.`
+forwarder's time a packet took, waiting for packets not counted. A table sums up.
+
+While there are frames the workers poll, and no interrupt is taken; after --busy
+without one they wait for the cards' interrupts and take no processor time.`
 
 const forwardExample = `  ferrule forward --duration 3s
   ferrule forward 0000:03:00.0 0000:04:00.0
+  ferrule forward --queues 2 --workers 2 --max-frame 9018 03:00.0 04:00.0
+  ferrule forward --vlan 5,7 03:00.0 04:00.0
   ferrule forward --json --duration 10s 0000:03:00.0 0000:04:00.0`
 
 const (
@@ -39,9 +45,19 @@ const (
 
 	maxBuffers = 1 << 20 // more than 2 GiB
 
+	maxQueues = 2 // of a card, in each direction
+
+	maxFrameLeast, maxFrameMost = 1518, 9230 // of --max-frame
+
+	maxVLAN = 4094 // the highest identifier (IEEE 802.1Q, 9.6)
+
 	// defaultRing takes what a gigabit card receives in 0.7 ms at most, and its
-	// packet buffer another 0.2 ms: about as long as an idle worker may sleep.
+	// packet buffer another 0.2 ms: about as long as other goroutines, or another
+	// process, may keep a worker from its processor.
 	defaultRing = 1024
+
+	// defaultBusy is what it takes to wait for an interrupt and to be woken by it.
+	defaultBusy = 50 * time.Microsecond
 )
 
 // forwardOptions are the flags of forward.
@@ -54,6 +70,9 @@ type forwardOptions struct {
 	txFirst  int
 	workers  int
 	queues   int
+	busy     time.Duration
+	maxFrame int
+	vlans    []uint
 	pipeline bool
 	json     bool
 	serve    string
@@ -84,6 +103,9 @@ func newForward() *cobra.Command {
 	f.IntVar(&o.txFirst, "tx-first", 0, "send so many frames out of each card first: they go round if the cards are linked")
 	f.IntVar(&o.queues, "queues", 1, "queues of each card and direction, 1 or 2: the cards spread flows over them")
 	f.IntVar(&o.workers, "workers", 1, "goroutines that forward, 1 to 2 for each queue")
+	f.DurationVar(&o.busy, "busy", defaultBusy, "how long to poll after the last frame before waiting for an interrupt; it costs a processor meanwhile")
+	f.IntVar(&o.maxFrame, "max-frame", maxFrameLeast, "bytes of the longest frame, without FCS, 1518 to 9230; 9018 for an MTU of 9000")
+	f.UintSliceVar(&o.vlans, "vlan", nil, "forward tagged frames of these VLAN `identifiers` only, as 5,7: the cards drop the others")
 	f.BoolVar(&o.pipeline, "pipeline", false, "two workers for each queue and direction, one receives and one sends")
 	f.StringVar(&o.serve, "prometheus", "", "serve the counters in the text format of Prometheus at this `address`, as :9100")
 	f.BoolVar(&o.json, "json", false, "print nothing but one JSON object at the end")
@@ -104,14 +126,20 @@ func noneOrTwo(_ *cobra.Command, args []string) error {
 func (o *forwardOptions) check(addrs []string) error {
 	needed := o.buffersNeeded()
 	switch {
-	case o.queues < 1 || o.queues > 2:
-		return fmt.Errorf("forward: --queues %d: want 1 or 2", o.queues)
+	case o.queues < 1 || o.queues > maxQueues:
+		return fmt.Errorf("forward: --queues %d: want 1 or %d", o.queues, maxQueues)
 	case o.workers < 1 || o.workers > 2*o.queues:
 		return fmt.Errorf("forward: --workers %d: want 1 to %d, two for each of --queues", o.workers, 2*o.queues)
 	case o.pipeline && o.workers > 1:
 		return errors.New("forward: --workers with --pipeline, which has workers of its own: want one of them")
 	case o.duration < 0:
 		return fmt.Errorf("forward: --duration %v: want a positive one, or 0 for no end", o.duration)
+	case o.busy < 0:
+		return fmt.Errorf("forward: --busy %v: want a positive one, or 0 for no polling", o.busy)
+	case o.maxFrame < maxFrameLeast || o.maxFrame > maxFrameMost:
+		return fmt.Errorf("forward: --max-frame %d: want %d to %d", o.maxFrame, maxFrameLeast, maxFrameMost)
+	case len(o.vlans) > 0 && slices.Max(o.vlans) > maxVLAN:
+		return fmt.Errorf("forward: --vlan %d: want 0 to %d", slices.Max(o.vlans), maxVLAN)
 	case o.burst < 1 || o.burst > 256:
 		return fmt.Errorf("forward: --burst %d: want 1 to 256", o.burst)
 	case o.size < frameMin || o.size > frameMax:
@@ -137,10 +165,11 @@ func (o *forwardOptions) check(addrs []string) error {
 // stuck: with every ring full and every worker's stock at its largest.
 func (o *forwardOptions) buffersNeeded() int {
 	const stock = 512 // of a pktbuf.Cache
+	inFrame := (o.maxFrame + bufferSize - 1) / bufferSize
 	if o.pipeline {
-		return o.queues * (4*o.ring + 2*pipelineRing + 4*(stock+o.burst))
+		return o.queues * (4*o.ring + 2*pipelineRing*inFrame + 4*(stock+o.burst*inFrame))
 	}
-	return o.queues*4*o.ring + o.workers*(stock+o.burst)
+	return o.queues*4*o.ring + o.workers*(stock+o.burst*inFrame)
 }
 
 func (o *forwardOptions) rig(addrs []string) (*rig, error) {
@@ -187,7 +216,7 @@ func (o *forwardOptions) run(ctx context.Context, rig *rig, live *liveLine) (r *
 	if err != nil {
 		return nil, err
 	}
-	e := newEngine(pool, o.burst, o.shape())
+	e := newEngine(pool, o.burst, o.busy, o.shape())
 	ports, err := o.open(rig, arena, e)
 	defer func() { err = errors.Join(err, closePorts(ports, e.caches(), pool)) }()
 	if err != nil {
@@ -238,12 +267,21 @@ func (o *forwardOptions) rss() *nicring.RSS {
 	return &r
 }
 
+// filter lets pass what is not for a card itself, but no VLAN that was not asked for.
+func (o *forwardOptions) filter() nicring.Filter {
+	f := nicring.Filter{Promiscuous: true}
+	for _, id := range o.vlans {
+		f.VLANs = append(f.VLANs, uint16(id))
+	}
+	return f
+}
+
 func (o *forwardOptions) open(rig *rig, arena *pktbuf.Arena, e *engine) (ports []nicring.Port, err error) {
 	for i, card := range rig.cards {
 		p, err := e1000e.Open(card, arena, e1000e.Config{
 			RxRing: o.ring, TxRing: o.ring,
 			RxCaches: e.rxCaches(i), TxCaches: e.txCaches(i), RSS: o.rss(),
-			Filter: nicring.Filter{Promiscuous: true},
+			Filter: o.filter(), VLAN: o.vlans != nil, MaxFrame: o.maxFrame,
 		})
 		if err != nil {
 			return ports, err

@@ -33,6 +33,10 @@ func TestBadCommandLines(t *testing.T) {
 		"forward --tx-first=-1 03:00.0 04:00.0":  "forward: --tx-first -1: want 0 to 512, half a ring",
 		"forward --tx-first 513 03:00.0 04:00.0": "forward: --tx-first 513: want 0 to 512, half a ring",
 
+		"forward --busy=-1s":             "forward: --busy -1s: want a positive one, or 0 for no polling",
+		"forward --max-frame 1517":       "forward: --max-frame 1517: want 1518 to 9230",
+		"forward --max-frame 9231":       "forward: --max-frame 9231: want 1518 to 9230",
+		"forward --vlan 1,4095":          "forward: --vlan 4095: want 0 to 4094",
 		"forward --queues 3":             "forward: --queues 3: want 1 or 2",
 		"forward --workers 3":            "forward: --workers 3: want 1 to 2, two for each of --queues",
 		"forward --workers 2 --pipeline": "forward: --workers with --pipeline, which has workers of its own: want one of them",
@@ -91,6 +95,7 @@ func TestMemoryHoldsWhatIsNeeded(t *testing.T) {
 		func(o *forwardOptions) { o.ring, o.burst = 8, 1 },
 		func(o *forwardOptions) { o.ring, o.pipeline = 8, true },
 		func(o *forwardOptions) { o.ring, o.burst, o.pipeline = 8192, 256, true },
+		func(o *forwardOptions) { o.ring, o.burst, o.pipeline, o.maxFrame = 64, 256, true, 9230 },
 		func(o *forwardOptions) { o.buffers = 963 * 3 },
 		func(o *forwardOptions) { o.buffers = 963*4 - 1 },
 	} {

@@ -3,13 +3,16 @@ package main
 import (
 	"fmt"
 	"io"
+
+	"github.com/ferrule-go/ferrule/nicring"
 )
 
 // A report is what a run comes to. Its keys do not change their meaning; new
 // ones may be added.
 type report struct {
 	counts
-	Injected uint64 `json:"injected"` // made by --tx-first; rx + injected = tx + dropped
+	Injected   uint64 `json:"injected"`   // made by --tx-first; rx + injected = tx + dropped
+	Interrupts uint64 `json:"interrupts"` // taken from the cards
 
 	DurationSeconds  float64 `json:"duration_seconds"`
 	PacketsPerSecond float64 `json:"packets_per_second"` // tx_packets by duration
@@ -24,6 +27,7 @@ type report struct {
 	Workers  int            `json:"workers"`
 	Queues   int            `json:"queues"` // of each port
 	Ports    []portReport   `json:"ports"`
+	ByQueue  []queueReport  `json:"by_queue"`
 	Traffic  *trafficReport `json:"traffic,omitempty"` // of the built-in source
 }
 
@@ -33,6 +37,16 @@ type portReport struct {
 	Port string `json:"port"`
 	MAC  string `json:"mac"`
 	counts
+}
+
+// A queueReport is the part of one receive queue: frames that came by it, and
+// where they left for, which is the queue of that number of the other port.
+type queueReport struct {
+	Port      string `json:"port"`
+	Queue     int    `json:"queue"`
+	RxPackets uint64 `json:"rx_packets"`
+	TxPackets uint64 `json:"tx_packets"` // handed to the other card
+	Dropped   uint64 `json:"dropped"`
 }
 
 // counts are frames, and their bytes without preamble and FCS.
@@ -85,10 +99,26 @@ func (e *engine) report(clockMHz float64) report {
 	for _, p := range r.Ports {
 		r.counts.add(p.counts)
 	}
-	for _, l := range e.joined {
+	for k, l := range e.joined {
 		r.Injected += l.injected
+		r.ByQueue = append(r.ByQueue, queueReport{l.from.String(), k / 2,
+			l.rx.packets.load(), l.tx.packets.load(), l.tx.dropped.load()})
+	}
+	for _, l := range e.joined[:2] {
+		r.Interrupts += portStat(l.from, "interrupts_taken")
 	}
 	return r
+}
+
+// portStat returns one of a port's extended statistics.
+func portStat(p nicring.Port, name string) uint64 {
+	stats, _ := p.ExtendedStats() // of a card that is gone, what it last told
+	for n, v := range stats {
+		if n == name {
+			return v
+		}
+	}
+	return 0
 }
 
 // portReports are what the ports have done.

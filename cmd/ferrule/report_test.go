@@ -56,13 +56,14 @@ func TestReportKeys(t *testing.T) {
 		return slices.Sorted(maps.Keys(object))
 	}
 	counts := []string{"dropped", "errors", "missed", "rx_bytes", "rx_packets", "tx_bytes", "tx_packets"}
-	always := append(slices.Clone(counts), "bits_per_second", "burst", "duration_seconds", "injected", "ns_per_packet",
+	always := append(slices.Clone(counts), "bits_per_second", "burst", "by_queue", "duration_seconds", "injected", "interrupts", "ns_per_packet",
 		"packets_per_second", "pipeline", "ports", "queues", "ring", "workers")
 	sorted := func(s ...string) []string { slices.Sort(s); return s }
 
 	r := someReport()
 	require.Equal(t, sorted(always...), keys(r))
 	require.Equal(t, sorted(append(slices.Clone(counts), "port", "mac")...), keys(r.Ports[0]))
+	require.Equal(t, []string{"dropped", "port", "queue", "rx_packets", "tx_packets"}, keys(queueReport{}))
 	r.ClockMHz, r.CyclesPerPacket = 1, 1
 	r.Traffic = &trafficReport{}
 	require.Equal(t, sorted(append(always, "clock_mhz", "cycles_per_packet", "traffic")...), keys(r))
