@@ -22,9 +22,11 @@ const (
 	enoughGain = 64
 
 	// 16 pauses take 0.2 to 1 µs, depending on the processor: as long as several
-	// transfers of a line.
-	maxSlip   = 16
-	trialSlip = 8
+	// transfers of a line. Meanwhile the other side must not come to a stop, so a ring
+	// has one pause for every 64 slots at most, and a small one none.
+	maxSlip       = 16
+	trialSlip     = 8
+	slotsForPause = 64
 
 	// Trials that fail become rarer, up to this.
 	maxTrial = 1024
@@ -32,7 +34,8 @@ const (
 	// A side that finds something within few looks after it found nothing will do so
 	// again: what it waits for is on its way. Then looking at every pause tells it
 	// sooner than its caller's wait, which grows. Not so if the other side has to wait
-	// for this processor: in vain, it takes ever more of such finds to hope again.
+	// for this processor: in vain, it takes ever more of such finds to hope again. In a
+	// small ring it is better to let more come.
 	fewLooks = 6
 	maxHope  = 16
 	maxDoubt = 1023
@@ -55,7 +58,7 @@ func (v *view) look(at *counter, capacity int) (gain uint64) {
 		v.empty = min(v.empty+1, fewLooks+1)
 		return 0
 	}
-	v.learn(gain, min(enoughGain, uint64(capacity)/4))
+	v.learn(gain, capacity)
 	return gain
 }
 
@@ -77,11 +80,12 @@ func (v *view) lookAgain(at *counter) (now uint64) {
 // side makes an item in every fourth pause at least. Where looks gain one item at
 // a time nobody can tell whether the other side waits for this one or both run in
 // step, so it is tried now and then.
-func (v *view) learn(gain, enough uint64) {
+func (v *view) learn(gain uint64, capacity int) {
+	enough, slip := min(enoughGain, uint64(capacity)/4), min(maxSlip, uint32(capacity)/slotsForPause)
 	if v.empty > fewLooks {
 		v.soon = 0
 	} else if v.empty > 0 {
-		if v.soon++; v.soon > v.doubt {
+		if v.soon++; v.soon > v.doubt && slip > 0 {
 			v.hope = maxHope
 		}
 	}
@@ -89,13 +93,13 @@ func (v *view) learn(gain, enough uint64) {
 	switch {
 	case gain >= enough:
 	case gain > 1 && gain > uint64(v.slip)/4:
-		v.slip = min(2*v.slip+1, maxSlip)
+		v.slip = min(2*v.slip+1, slip)
 		v.small, v.trial = 0, 0
 	case v.small < v.trial:
 		v.small++
 		v.slip /= 2
 	default:
-		v.slip = trialSlip
+		v.slip = min(trialSlip, slip)
 		v.small, v.trial = 0, min(2*v.trial+trialSlip, maxTrial)
 	}
 }

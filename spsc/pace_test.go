@@ -24,7 +24,8 @@ func TestPace(t *testing.T) {
 	require.Equal(t, []int{1, 3, 3, 3, 3}, slips(1024, 2, 3, 64, 100, 64), "held once it pays enough")
 	require.Equal(t, []int{8, 16, 8, 4, 2, 5}, slips(1024, 1, 3, 4, 1, 1, 2)[:6], "given up when it does not")
 	require.Equal(t, []int{8, 0, 0, 0}, slips(1024, 1, 0, 0, 0), "and at once when nothing is to be had")
-	require.Equal(t, []int{0, 0, 0, 0}, slips(8, 2, 3, 4, 5), "in a small ring any gain is enough")
+	require.Equal(t, []int{1, 2, 2, 2, 0}, slips(128, 2, 3, 8, 9, 0), "a small ring has few")
+	require.Equal(t, []int{0, 0, 0, 0, 0, 0}, slips(32, 2, 3, 1, 1, 1, 4), "and a smaller one none")
 }
 
 // A value that goes there and back meets few trials.
@@ -58,21 +59,22 @@ func TestHopeIsLost(t *testing.T) {
 // Who finds something soon after nothing looks more often in one call, until that
 // is in vain once.
 func TestHope(t *testing.T) {
-	hopes := func(looks ...uint64) (hopes []int) {
+	hopes := func(capacity int, looks ...uint64) (hopes []int) {
 		var v view
 		var c counter
 		for _, gain := range looks {
 			c.Add(gain)
-			v.look(&c, 1024)
-			hopes = append(hopes, int(v.hope))
+			v.look(&c, capacity)
+			hopes = append(hopes, int(v.hope)/maxHope)
 		}
 		return hopes
 	}
-	require.Equal(t, []int{0, 0, 16, 16}, hopes(0, 0, 1, 1), "soon")
-	require.Equal(t, []int{0, 16, 0, 0, 0, 16}, hopes(0, 1, 0, 1, 0, 1), "given up at once, and taken up later")
-	require.Equal(t, []int{0, 0, 0, 0}, hopes(0, 1, 0, 1, 0, 1, 0, 1, 0, 1)[6:], "and then later still")
-	require.Equal(t, make([]int, 8), hopes(0, 0, 0, 0, 0, 0, 0, 1), "too late")
-	require.Equal(t, make([]int, 2), hopes(1, 1), "no need")
+	require.Equal(t, []int{0, 0, 1, 1}, hopes(1024, 0, 0, 1, 1), "soon")
+	require.Equal(t, []int{0, 1, 0, 0, 0, 1}, hopes(1024, 0, 1, 0, 1, 0, 1), "given up at once, and taken up later")
+	require.Equal(t, []int{0, 0, 0, 0}, hopes(1024, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1)[6:], "and then later still")
+	require.Equal(t, make([]int, 8), hopes(1024, 0, 0, 0, 0, 0, 0, 0, 1), "too late")
+	require.Equal(t, make([]int, 2), hopes(1024, 1, 1), "no need")
+	require.Equal(t, make([]int, 4), hopes(32, 0, 0, 1, 1), "not in a small ring")
 }
 
 func TestLookTellsByHowMuchTheCounterMoved(t *testing.T) {

@@ -21,7 +21,8 @@
 // side that looks often and finds little pauses before it looks, at most 16
 // processor pauses (a fraction of a microsecond), for as long as that makes it
 // find more. What it then finds it asks for at once (cpu.Prefetch): the lines of
-// the slots travel together, and not each when its turn has come.
+// the slots travel together, and not each when its turn has come. A single slot it
+// takes without.
 //
 // # Cost
 //
@@ -218,7 +219,7 @@ func (r *Ring[T]) Cap() int { return len(r.slots) }
 func (r *Ring[T]) room(tail uint64) int {
 	if r.limit.Load() != 0 { // C
 		before := r.prod.head.seen
-		if gain := r.prod.head.look(&r.head, len(r.slots)); gain > 0 { // B: acquire
+		if gain := r.prod.head.look(&r.head, len(r.slots)); gain > 1 { // B: acquire
 			a, b := r.segments(before, int(gain))
 			fetch(a, true)
 			fetch(b, true)
@@ -241,7 +242,7 @@ func (r *Ring[T]) unclaim(tail uint64) {
 // held looks how far the producer is and returns how many values there are.
 func (r *Ring[T]) held(head uint64) int {
 	before := r.cons.tail.seen
-	if gain := r.cons.tail.look(&r.tail, len(r.slots)); gain > 0 { // A: acquire
+	if gain := r.cons.tail.look(&r.tail, len(r.slots)); gain > 1 { // A: acquire
 		a, b := r.segments(before, int(gain))
 		fetch(a, false)
 		fetch(b, false)
