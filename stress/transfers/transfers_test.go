@@ -142,6 +142,7 @@ func TestReported(t *testing.T) {
 	has("spsc-ring.go",
 		"if tail-(*sim.Read(&r.prod.head.seen)) >= r.limit.Load() && r.room(tail) == 0 {",
 		"sim.Set(&(*sim.Read(&r.slots))[tail&uint64(len((*sim.Read(&r.slots)))-1)] , v)",
+		"gain := r.prod.head.look(&r.head, len((*sim.Read(&r.slots))));",
 		"sim.Copy(b, vs[sim.Copy(a, vs):n])")
 	has("mcs-lock.go",
 		"if (*sim.Read(&n.place)).next.Load() == nil && l.tail.CompareAndSwap((*sim.Read(&n.place)), nil) {",

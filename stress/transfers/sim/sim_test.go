@@ -120,7 +120,9 @@ func TestHandComputed(t *testing.T) {
 		}, func(l *lines) {
 			at(1)
 			*Write(&l.b.v) += 1
-		}, Counts{Cold: 1, WriteMisses: 1, ReadMisses: 1}},
+			at(3)
+			Set(&l.b.v, 1)
+		}, Counts{Cold: 1, WriteMisses: 1, ReadMisses: 1, Upgrades: 1}},
 		{"data is counted apart", func(l *lines) { Section(&l.a.v, 0) }, func(l *lines) {
 			at(1)
 			Section(&l.a.v, 0)
@@ -131,9 +133,16 @@ func TestHandComputed(t *testing.T) {
 		}, func(l *lines) {
 			at(1)
 			PrefetchWrite(uintptr(unsafe.Pointer(&l.a)), 72)
-			l.b.Store(1)
-			l.d.Store(1)
 		}, Counts{Cold: 2, WriteMisses: 2}},
+		{"what was fetched is there", func(l *lines) {
+			l.a.Store(1)
+			l.c.Store(1)
+		}, func(l *lines) {
+			at(1)
+			Prefetch(uintptr(unsafe.Pointer(&l.a)), 72)
+			l.b.Load()
+			l.d.Load()
+		}, Counts{Cold: 2, ReadMisses: 2}},
 		{"a mutex is handed over", func(l *lines) {
 			m := (*Mutex)(unsafe.Pointer(&l.a))
 			m.Lock()
