@@ -3,7 +3,7 @@
 // README there says what the figures mean. Run it through the Makefile at the
 // top:
 //
-//	make bench                    # everything, ten rounds: some twenty minutes
+//	make bench                    # everything, ten rounds: some half an hour
 //	make bench ROUNDS=1           # a first look
 //	make bench ONLY=spsc,lock     # some groups
 //

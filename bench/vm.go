@@ -21,8 +21,8 @@ import (
 // What it does is counted by the cards and timed by this machine's clock: that of
 // a guest whose processors are emulated follows the load of the host.
 type vm struct {
-	guest   string // the program to run in it
-	cmd     *exec.Cmd
+	command []string  // boots it and runs the guest's program in it
+	cmd     *exec.Cmd // nil unless it runs
 	in      io.WriteCloser
 	answers chan string // closed when it has ended
 }
@@ -50,16 +50,17 @@ func buildVM() (programs []program, missing []string, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	v := &vm{guest: filepath.Join(out, "guest")}
-	if err := command("go", "build", "-o", v.guest, "./guest").Run(); err != nil {
+	guest, boot := filepath.Join(out, "guest"), filepath.Join(out, "ferrule-vm")
+	if err := command("go", "build", "-o", guest, "./guest").Run(); err != nil {
 		return nil, nil, fmt.Errorf("build the guest's program: %w", err)
 	}
-	if err := command("go", "build", "-C", "..", "-o", filepath.Join(out, "ferrule-vm"), "./cmd/ferrule-vm").Run(); err != nil {
+	if err := command("go", "build", "-C", "..", "-o", boot, "./cmd/ferrule-vm").Run(); err != nil {
 		return nil, nil, fmt.Errorf("build ferrule-vm: %w", err)
 	}
-	if programs, err = list(v.guest); err != nil {
+	if programs, err = list(guest); err != nil {
 		return nil, nil, err
 	}
+	v := &vm{command: []string{boot, "--memory", "2048", "--hugepages", "256", "--", guest, "serve"}}
 	for i := range programs {
 		programs[i].vm = v
 	}
@@ -74,21 +75,21 @@ func (v *vm) boot() error {
 	if v.cmd != nil {
 		return nil
 	}
-	v.cmd = exec.Command(filepath.Join(buildDir, "ferrule-vm"), "--memory", "2048", "--hugepages", "256", "--", v.guest, "serve")
-	v.cmd.Stderr = os.Stderr
-	var err error
-	if v.in, err = v.cmd.StdinPipe(); err != nil {
-		return err
-	}
-	out, err := v.cmd.StdoutPipe()
+	cmd := exec.Command(v.command[0], v.command[1:]...)
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
 	if err != nil {
 		return err
 	}
-	if err := v.cmd.Start(); err != nil {
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
 		return err
 	}
 	answers := make(chan string)
-	v.answers = answers
+	v.cmd, v.in, v.answers = cmd, in, answers
 	go func() {
 		defer close(answers)
 		for lines := bufio.NewScanner(out); lines.Scan(); {
