@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"image/color"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -226,8 +227,8 @@ func (c chart) draw(file string, r *results) error {
 		legend.Add("the bound, in the line's colour", &dashed)
 	}
 	var ticks []plot.Tick
-	for x, label := range xs {
-		ticks = append(ticks, plot.Tick{Value: x, Label: label})
+	for _, x := range slices.Sorted(maps.Keys(xs)) {
+		ticks = append(ticks, plot.Tick{Value: x, Label: xs[x]})
 	}
 	p.X.Tick.Marker = plot.ConstantTicks(ticks)
 	if len(xs) == 1 { // a scale needs two ends

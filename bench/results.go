@@ -203,7 +203,8 @@ func crosses(name string) bool {
 	return parties > 1 || strings.HasPrefix(name, "RoundTrip/")
 }
 
-// ratio divides the first value of one by the first of another, and so on.
+// ratio divides the first value of one by the first of another, and so on. There is
+// none where one is zero, as a count of what was lost.
 func (r *results) ratio(a, b, name, unit string) (s spread, n int) {
 	av, bv := r.values[figure{a, name, unit}], r.values[figure{b, name, unit}]
 	n = min(len(av), len(bv))
@@ -212,6 +213,9 @@ func (r *results) ratio(a, b, name, unit string) (s spread, n int) {
 	}
 	ratios := make([]float64, n)
 	for i := range n {
+		if av[i] == 0 || bv[i] == 0 {
+			return spread{}, 0
+		}
 		ratios[i] = av[i] / bv[i]
 	}
 	return spreadOf(ratios), n

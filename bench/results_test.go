@@ -9,8 +9,8 @@ import (
 
 const raw = `cpu: a processor
 commit: 0123456
-BenchmarkSPSC/batch=1/producers=1/consumers=1/cap=1024/impl=ferrule.spsc-2	100	4 ns/op	50 line-ns
-BenchmarkSPSC/batch=1/producers=1/consumers=1/cap=1024/impl=go.chan-2	100	40 ns/op	60 line-ns
+BenchmarkSPSC/batch=1/producers=1/consumers=1/cap=1024/impl=ferrule.spsc-2	100	4 ns/op	0 lost	50 line-ns
+BenchmarkSPSC/batch=1/producers=1/consumers=1/cap=1024/impl=go.chan-2	100	40 ns/op	0 lost	60 line-ns
 # failed: SPSC/batch=1/impl=lost: not done after 10s
 BenchmarkSPSC/batch=1/producers=1/consumers=1/cap=1024/impl=ferrule.spsc-2	100	12 ns/op	400 line-ns
 BenchmarkSPSC/batch=1/producers=1/consumers=1/cap=1024/impl=go.chan-2	100	60 ns/op	350 line-ns
@@ -67,6 +67,9 @@ func TestReportNamesWhatFailed(t *testing.T) {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("the summary does not say %q", want)
 		}
+	}
+	if strings.Contains(string(text), "NaN") {
+		t.Error("the summary divides by zero")
 	}
 	if _, err := os.Stat(filepath.Join(dir, "spsc-by-batch.svg")); err != nil {
 		t.Error(err)
