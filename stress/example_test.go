@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/ferrule-go/ferrule/stress"
@@ -27,19 +28,19 @@ func Example() {
 
 // What there is to choose from.
 func ExampleTrial() {
-	chosen, err := stress.Select([]string{"mpmc", "packet"})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	var all []stress.Trial = chosen
+	var all []stress.Trial = stress.Trials()
 	for _, t := range all {
-		fmt.Printf("%s: %.30s...\n", t.Name, t.About)
+		if strings.HasPrefix(t.Name, "spinlock.") {
+			fmt.Printf("%s: %s\n", t.Name, t.About)
+		}
 	}
 	// Output:
-	// mpmc.Ring: every value comes out once, wh...
-	// mpmc.Staged: every value passes each stage ...
-	// packet: every frame that the wire does...
+	// spinlock.Mutex: one inside; a wait that was cancelled never gets in
+	// spinlock.Ticket: one inside; a number that was given up holds up nobody
+	// spinlock.RWMutex: one writer inside, or readers
+	// spinlock.BigReader: one writer inside, or readers, who come and go
+	// spinlock.SeqLock: what was read without a retry was written together
+	// spinlock.Seq: a value is read whole, and no older than the last one
 }
 
 // A run that says how far it is, and ends when it is told to or at the first

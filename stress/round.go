@@ -42,7 +42,7 @@ type round struct {
 const inVain = time.Second
 
 // aLook is the most of the time between two looks that counts as standing still.
-const aLook = 100 * time.Millisecond
+const aLook = 500 * time.Millisecond
 
 // A part is one goroutine of a round.
 type part struct {

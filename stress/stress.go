@@ -112,9 +112,9 @@ type Result struct {
 
 const fewMessages = 8
 
-// Select returns the trials that Options.Only means, or an error that names what
+// choose returns the trials that Options.Only means, or an error that names what
 // means none.
-func Select(only []string) ([]Trial, error) {
+func choose(only []string) ([]Trial, error) {
 	if only == nil {
 		return Trials(), nil
 	}
@@ -145,7 +145,7 @@ func names() (all []string) {
 // goroutines hang is not begun again. One Run at a time: it sets GOMAXPROCS, and puts
 // it back.
 func Run(ctx context.Context, o Options) (Report, error) {
-	chosen, err := Select(o.Only)
+	chosen, err := choose(o.Only)
 	if err != nil {
 		return Report{}, err
 	}

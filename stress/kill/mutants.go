@@ -111,7 +111,8 @@ var mutants = []mutant{
 	{name: "no announcement", file: "internal/eventcount/eventcount.go", trial: "spsc.Ring",
 		old: "\te.last = w\n\te.waiting.Add(1) // B\n", new: "\te.last = w\n"},
 	{name: "a notification ends with a wait that was given up", file: "internal/eventcount/eventcount.go", trial: "mpmc.Ring",
-		old: "\t\tif w.withdraw() {\n\t\t\terr = ctx.Err()\n\t\t} else {\n\t\t\t<-w.woken\n\t\t}\n", new: "\t\tw.withdraw()\n\t\terr = ctx.Err()\n"},
+		old: "\t\tif w.withdraw() {\n\t\t\terr = ctx.Err()\n\t\t} else {\n\t\t\t<-w.woken\n\t\t}\n", new: "\t\tw.withdraw()\n\t\terr = ctx.Err()\n",
+		survives: "The notification has to be the last of a ring with everybody else asleep for good, and to be lost in the moment in which its waiter gives up. TestWaitOfDoneContext makes that moment."},
 	{name: "a notification ends with a wait that was not begun", file: "internal/eventcount/eventcount.go", trial: "mpmc.Ring",
 		old: "\t\t<-w.woken\n\t\tw.event.Notify(1)\n", new: "\t\t<-w.woken\n"},
 
