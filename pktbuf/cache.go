@@ -26,6 +26,7 @@ type Cache struct {
 	own  marks
 	n    int
 	bufs [cacheSize]*Buf // bufs[:n] are free, the warmest last
+	via  [cacheHalf]name // of those on their way to or from the pool
 
 	_ cpu.Pad
 }
@@ -79,7 +80,7 @@ func (c *Cache) getPast(bufs []*Buf) int {
 
 // refill gets half of what an empty cache can hold, and returns how many.
 func (c *Cache) refill() int {
-	c.n = c.pool.take(c.bufs[:cacheHalf])
+	c.n = c.pool.take(c.bufs[:cacheHalf], c.via[:])
 	return c.n
 }
 
@@ -144,7 +145,7 @@ func (c *Cache) makeRoom(bufs []*Buf) (rest []*Buf) {
 
 // flushColdHalf gives the half that has lain longest back to the pool.
 func (c *Cache) flushColdHalf() {
-	c.pool.give(c.bufs[:cacheHalf])
+	c.pool.give(c.bufs[:cacheHalf], c.via[:])
 	c.n = copy(c.bufs[:], c.bufs[cacheHalf:c.n])
 }
 
@@ -178,6 +179,6 @@ func (c *Cache) putFree(b *Buf) {
 
 // Flush gives all that the cache holds back to the pool.
 func (c *Cache) Flush() {
-	c.pool.give(c.bufs[:c.n])
+	c.pool.give(c.bufs[:c.n], c.via[:])
 	c.n = 0
 }

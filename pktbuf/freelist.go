@@ -11,10 +11,10 @@ import (
 // million buffers only as many are ever touched as are under way at a time. A
 // ring would go round all of them.
 //
-// It is locked for as long as the copy of some dozens of names takes, and a Cache
-// comes for that once in a few hundred buffers. Two goroutines without caches
-// do better with a sync.Mutex than with one that spins, with caches there is no
-// difference, and who waits for a goroutine that was descheduled sleeps.
+// It is locked for as long as the copy of some names takes, a few hundred at
+// most, and a Cache comes for that once in as many buffers. Two goroutines without
+// caches do better with a sync.Mutex than with one that spins; with caches there
+// is no difference. Who waits for a goroutine that was descheduled sleeps.
 type freeList struct {
 	_ cpu.Pad
 

@@ -36,9 +36,9 @@ import (
 // called by any number of goroutines at once, but for Close, which comes last.
 //
 // Progress. Get, GetN and PutN hold a mutex for as long as it takes to copy some
-// dozens of numbers: a goroutine that is descheduled in the middle of that holds
-// up whoever comes to the pool until it runs again. Who has a Cache comes once in
-// a few hundred buffers.
+// dozens of numbers, and a Cache does, once in a few hundred buffers, for as many:
+// a goroutine that is descheduled in the middle of that holds up whoever comes to
+// the pool until it runs again.
 //
 // Order. The PutN that gives a buffer back synchronizes before the Get that
 // hands it out next. What was given back last is handed out first.
@@ -158,7 +158,8 @@ func (p *Pool) Get() (*Buf, bool) {
 // GetN fills bufs with empty buffers as far as there are free ones, and returns
 // how many.
 func (p *Pool) GetN(bufs []*Buf) int {
-	n := p.take(bufs)
+	var via batch
+	n := p.take(bufs, via[:])
 	assertGot(bufs[:n])
 	return n
 }
@@ -169,9 +170,10 @@ func (p *Pool) GetN(bufs []*Buf) int {
 func (p *Pool) PutN(bufs []*Buf) {
 	assertOwn(p, bufs)
 	assertPut(bufs)
+	var via batch
 	for {
 		n := p.reset(bufs)
-		p.give(bufs[:n])
+		p.give(bufs[:n], via[:])
 		if n == len(bufs) {
 			return
 		}
@@ -210,21 +212,22 @@ func (p *Pool) putFree(b *Buf) {
 	b.state = state{Headroom, 0, p.own}
 	one := [1]*Buf{b}
 	assertFree(one[:])
-	p.give(one[:])
+	p.free.push([]name{b.name})
 }
 
-// A batch is as many names as are moved to or from the free list at a time.
+// A batch is as many names as a Pool without a Cache moves to or from the free
+// list at a time; a Cache has room for more.
 type batch [64]name
 
 // take moves free buffers into bufs, as far as there are any, and returns how
-// many. It does not touch them.
-func (p *Pool) take(bufs []*Buf) int {
-	var names batch
+// many. It does not touch them. Their names come through via, as many at a time
+// as it has room for.
+func (p *Pool) take(bufs []*Buf, via []name) int {
 	n := 0
 	for n < len(bufs) {
-		want := min(len(bufs)-n, len(names))
-		got := p.free.pop(names[:want])
-		for _, name := range names[:got] {
+		want := min(len(bufs)-n, len(via))
+		got := p.free.pop(via[:want])
+		for _, name := range via[:got] {
 			bufs[n] = p.seat.buf(name)
 			n++
 		}
@@ -235,16 +238,16 @@ func (p *Pool) take(bufs []*Buf) int {
 	return n
 }
 
-// give moves buffers of p, which have been reset, to the free ones.
-func (p *Pool) give(bufs []*Buf) {
-	var names batch
+// give moves buffers of p, which have been reset, to the free ones. Their names
+// go through via as in take.
+func (p *Pool) give(bufs []*Buf, via []name) {
 	for len(bufs) > 0 {
-		n := min(len(bufs), len(names))
+		n := min(len(bufs), len(via))
 		for i, b := range bufs[:n] {
-			names[i] = b.name
+			via[i] = b.name
 		}
 		bufs = bufs[n:]
-		p.free.push(names[:n])
+		p.free.push(via[:n])
 	}
 }
 
