@@ -35,7 +35,9 @@ const (
 	// again: what it waits for is on its way. Then looking at every pause tells it
 	// sooner than its caller's wait, which grows. Not so if the other side has to wait
 	// for this processor: in vain, it takes ever more of such finds to hope again. In a
-	// small ring it is better to let more come.
+	// small ring it is better to let more come, unless that is so few slots that each
+	// side has to wait for the other anyway.
+	fewSlots = 8
 	fewLooks = 6
 	maxHope  = 16
 	maxDoubt = 1023
@@ -85,7 +87,7 @@ func (v *view) learn(gain uint64, capacity int) {
 	if v.empty > fewLooks {
 		v.soon = 0
 	} else if v.empty > 0 {
-		if v.soon++; v.soon > v.doubt && slip > 0 {
+		if v.soon++; v.soon > v.doubt && (slip > 0 || capacity <= fewSlots) {
 			v.hope = maxHope
 		}
 	}

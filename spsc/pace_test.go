@@ -75,6 +75,7 @@ func TestHope(t *testing.T) {
 	require.Equal(t, make([]int, 8), hopes(1024, 0, 0, 0, 0, 0, 0, 0, 1), "too late")
 	require.Equal(t, make([]int, 2), hopes(1024, 1, 1), "no need")
 	require.Equal(t, make([]int, 4), hopes(32, 0, 0, 1, 1), "not in a small ring")
+	require.Equal(t, []int{0, 0, 1, 1}, hopes(1, 0, 0, 1, 1), "but in the smallest")
 }
 
 func TestLookTellsByHowMuchTheCounterMoved(t *testing.T) {
