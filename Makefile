@@ -9,7 +9,7 @@ PORTABLE  = . ./internal/cpu ./internal/eventcount ./internal/ringtest ./interna
 # What is lock-free or waits: everything whose schedule matters.
 CONCURRENT = ./internal/cpu ./internal/eventcount ./spinlock ./mcs ./rcu ./spsc ./mpmc ./pktbuf ./nicring ./nicring/nictest ./nicring/e1000e
 
-.PHONY: test deps vet unit race schedules ports vm mutants bench transfers lint
+.PHONY: test deps vet unit race schedules ports vm mutants explore bench transfers lint
 
 # The whole proof: some five minutes on two processors.
 test: deps vet unit race schedules ports vm
@@ -60,6 +60,11 @@ vm: deps
 # Every kept mutant, and the test that has to see it: some eight minutes.
 mutants:
 	FERRULE_MUTANTS=all $(GO) test -count=1 -run Mutants ./internal/slots ./internal/eventcount ./spinlock ./mcs ./spsc ./spsc/shm ./mpmc ./pktbuf ./nicring ./nicring/e1000e
+
+# Every schedule of the explorer to its bounds, and every defect that it has to find,
+# into docs/exploration.md: some ten minutes.
+explore:
+	$(GO) test -count 1 -timeout 2h ./stress/explore -full
 
 # Ferrule beside its peers in Go, C and C++, into docs/bench. The README there says
 # what ROUNDS and ONLY may be, and BENCH="-quick" or other flags.

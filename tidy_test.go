@@ -53,6 +53,7 @@ var storeys = map[string]int{
 
 	"cmd/ferrule-vm/internal/guest": 9,
 	"cmd/ferrule":                   10,
+	"stress/explore/run":            10,
 	"stress/explore/scenarios":      10,
 	"stress/kill":                   10,
 	"stress/transfers":              10,

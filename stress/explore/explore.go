@@ -16,7 +16,8 @@ func Build(ctx context.Context, root, dir string, edits ...Edit) (program string
 		return "", err
 	}
 	program = filepath.Join(dir, "scenarios")
-	build := exec.CommandContext(ctx, "go", "build", "-race", "-overlay", overlay, "-o", program, "./stress/explore/scenarios")
+	build := exec.CommandContext(ctx, "go", "build", "-race", "-overlay", overlay,
+		"-ldflags=-X="+module+"stress/explore/sched.overlay="+overlay, "-o", program, "./stress/explore/scenarios")
 	build.Dir = root
 	build.Env = append(os.Environ(), "GOFLAGS=")
 	if out, err := build.CombinedOutput(); err != nil {

@@ -58,7 +58,7 @@ var mutants = []mutant{
 		old: "r != nil && place.CompareAndSwap(r, nil) {\n", new: "r != nil {\n\t\t\tplace.Store(nil)\n"},
 	{name: "no fence between the start of a period and the look at the readers", file: "rcu/period.go", trial: "rcu.Domain",
 		old: "\t\t\tfence() // A\n", new: "",
-		survives: "A section would have to store its word, load the pointer before that store is seen, and go on until the element is spoilt, all while the driver looks once: the moments of a store buffer. The exploration under store buffering is for this one."},
+		survives: "A section would have to store its word, load the pointer before that store is seen, and go on until the element is spoilt, all while the driver looks once: the moments of a store buffer. [The exploration](exploration.md) under store buffering finds it."},
 
 	{name: "published before it is written", file: "spsc/ring.go", trial: "spsc.Ring", race: true,
 		old: "\tr.slots[tail&uint64(len(r.slots)-1)] = v\n\tr.tail.publish(tail + 1) // A: release\n",

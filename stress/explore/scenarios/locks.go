@@ -46,7 +46,7 @@ func spinMutex() ([]func(), func())  { return exclusive(new(spinlock.Mutex)) }
 func spinTicket() ([]func(), func()) { return exclusive(new(spinlock.Ticket)) }
 func mcsMutex() ([]func(), func())   { return exclusive(new(mcs.Mutex)) }
 
-// shared has a reader come twice, and a writer.
+// shared has a reader and a writer come twice each.
 func shared(write, reader sched.Locker) ([]func(), func()) {
 	var s section
 	read := func() int {
@@ -60,11 +60,13 @@ func shared(write, reader sched.Locker) ([]func(), func()) {
 		}
 	}
 	writer := func() {
-		write.Lock()
-		s.add(1)
-		write.Unlock()
+		for range 2 {
+			write.Lock()
+			s.add(1)
+			write.Unlock()
+		}
 	}
-	return []func(){twice, writer}, func() { s.want(1) }
+	return []func(){twice, writer}, func() { s.want(2) }
 }
 
 func spinRWMutex() ([]func(), func()) {
@@ -75,6 +77,56 @@ func spinRWMutex() ([]func(), func()) {
 func spinBigReader() ([]func(), func()) {
 	var l spinlock.BigReader
 	return shared(&l, l.Register())
+}
+
+// spinRWMutexTwo has a writer and two readers, one of which tries.
+func spinRWMutexTwo() ([]func(), func()) {
+	var l spinlock.RWMutex
+	var s section
+	read := func() {
+		l.RLock()
+		a, b := s.count, s.count
+		l.RUnlock()
+		if a != b {
+			sched.Fail("read %d, then %d", a, b)
+		}
+	}
+	writer := func() {
+		l.Lock()
+		s.add(1)
+		l.Unlock()
+	}
+	try := func() {
+		if l.TryLock() {
+			s.add(1)
+			l.Unlock()
+		} else if l.TryRLock() {
+			_ = s.count
+			l.RUnlock()
+		}
+	}
+	return []func(){writer, read, try}, func() {}
+}
+
+// spinBigReaderClose has a Reader close, whose counts others go on with.
+func spinBigReaderClose() ([]func(), func()) {
+	var l spinlock.BigReader
+	var s section
+	reader := func() {
+		r := l.Register()
+		r.Lock()
+		_ = s.count
+		r.Unlock()
+		r.Close()
+	}
+	writer := func() {
+		for range 2 {
+			l.Lock()
+			s.add(1)
+			l.Unlock()
+		}
+	}
+	return []func(){reader, writer}, func() { s.want(2) }
 }
 
 // seq has two words written together, twice, and read together.
@@ -126,34 +178,133 @@ func queueAgain() ([]func(), func()) {
 	return []func(){work, work}, func() { s.want(4) }
 }
 
-// queueGivingUp has one goroutine leave the queue, perhaps in time.
-func queueGivingUp() ([]func(), func()) {
-	var l mcs.Lock
+// lockGivingUp has one goroutine give up waiting, perhaps in time, for a lock that the
+// one who makes it has, and that a third waits for.
+func lockGivingUp(l interface {
+	sched.Locker
+	LockContext(context.Context) error
+}) ([]func(), func()) {
 	var s section
-	acquired := 0
+	got := 0
 	ctx := sched.NewContext()
 	work := func() {
-		var n mcs.Node
-		l.Acquire(&n)
+		l.Lock()
 		s.add(1)
-		l.Release(&n)
+		l.Unlock()
 	}
 	cancel := func() {
-		var n mcs.Node
-		l.Acquire(&n)
+		l.Lock()
 		ctx.Cancel()
 		s.add(1)
-		l.Release(&n)
+		l.Unlock()
 	}
 	giveUp := func() {
-		var n mcs.Node
-		if l.AcquireContext(ctx, &n) == nil {
+		if l.LockContext(ctx) == nil {
 			s.add(1)
-			acquired++
-			l.Release(&n)
+			got = 1
+			l.Unlock()
 		} else if ctx.Err() != context.Canceled {
 			sched.Fail("gave up without reason")
 		}
 	}
-	return []func(){cancel, giveUp, work}, func() { s.want(2 + acquired) }
+	return []func(){cancel, giveUp, work}, func() { s.want(2 + got) }
+}
+
+func spinTicketGivingUp() ([]func(), func()) { return lockGivingUp(new(spinlock.Ticket)) }
+func mcsMutexGivingUp() ([]func(), func())   { return lockGivingUp(new(mcs.Mutex)) }
+func queueGivingUp() ([]func(), func())      { return lockGivingUp(new(node)) }
+
+// A node is a Locker of an mcs.Lock: a Node for each Lock.
+type node struct {
+	lock mcs.Lock
+	held *mcs.Node // by who has the lock
+}
+
+func (n *node) Lock() {
+	own := new(mcs.Node)
+	n.lock.Acquire(own)
+	n.held = own
+}
+
+func (n *node) LockContext(ctx context.Context) error {
+	own := new(mcs.Node)
+	if err := n.lock.AcquireContext(ctx, own); err != nil {
+		return err
+	}
+	n.held = own
+	return nil
+}
+
+func (n *node) Unlock() { n.lock.Release(n.held) }
+
+// queueTwoLeave has two goroutines that wait in a row give up, while the lock is
+// released.
+func queueTwoLeave() ([]func(), func()) {
+	var l mcs.Lock
+	var s section
+	var holder mcs.Node
+	ctx := sched.NewContext()
+	l.Acquire(&holder)
+	var got [2]int
+	giveUp := func(who int) func() {
+		return func() {
+			var n mcs.Node
+			if l.AcquireContext(ctx, &n) == nil {
+				s.add(1)
+				got[who] = 1
+				l.Release(&n)
+			}
+		}
+	}
+	release := func() {
+		ctx.Cancel()
+		l.Release(&holder)
+	}
+	return []func(){giveUp(0), giveUp(1), release}, func() {
+		s.want(got[0] + got[1])
+		free(&l)
+	}
+}
+
+// free wants a lock that nobody is at to be free.
+func free(l *mcs.Lock) {
+	if !l.TryAcquire(new(mcs.Node)) {
+		sched.Fail("the lock is not free in the end")
+	}
+}
+
+// queueReuse has a Node whose Release passed over somebody queue again, and give up,
+// while the one passed over may be about to take its place out of the queue.
+func queueReuse() ([]func(), func()) {
+	var l mcs.Lock
+	var s section
+	var n mcs.Node
+	first, again := sched.NewContext(), sched.NewContext()
+	done := make(chan struct{})
+	l.Acquire(&n)
+	reuse := func() {
+		l.Release(&n)
+		if l.AcquireContext(again, &n) == nil {
+			s.add(1)
+			l.Release(&n)
+		}
+		sched.Close(done)
+	}
+	passedOver := func() {
+		var n mcs.Node
+		if l.AcquireContext(first, &n) == nil {
+			s.add(1)
+			l.Release(&n)
+		}
+	}
+	behind := func() {
+		var n mcs.Node
+		first.Cancel()
+		l.Acquire(&n)
+		s.add(1)
+		again.Cancel()
+		sched.Recv(done)
+		l.Release(&n)
+	}
+	return []func(){passedOver, behind, reuse}, func() { free(&l) }
 }

@@ -4,6 +4,7 @@
 package main
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"os"
@@ -54,35 +55,35 @@ func main() {
 func explore(s sched.Scenario, m sched.Memory) bool {
 	if *replay != "" {
 		trace, what := sched.Replay(s, m, *replay)
-		fmt.Printf("%s %s: %s\n%s\n", s.Name, m, what, strings.Join(trace, "\n"))
+		fmt.Printf("%s | %s | %s\n%s\n", s.Name, m, cmp.Or(what, "no violation"), strings.Join(trace, "\n"))
 		return what != ""
 	}
 	begin := time.Now()
 	var r sched.Result
-	complete := false
 	if *sample > 0 {
 		r = sched.Sample(s, m, *sample, *depth, *seed)
 	} else {
-		r, complete = sched.Search(s, m, *limit)
+		r = sched.Search(s, m, *limit)
 	}
 	fmt.Fprintf(os.Stderr, "%s %s took %v\n", s.Name, m, time.Since(begin).Round(time.Millisecond))
 	switch {
 	case r.Violation != nil:
-		fmt.Printf("%s | %s | violation after %d schedules: %v\n", s.Name, m, r.Schedules, r.Violation)
+		fmt.Printf("%s | %s | violation after %d executions: %v\n", s.Name, m, r.Runs, r.Violation)
+		fmt.Printf("again: -run '^%s$' -memory %s -replay %s\n", s.Name, m, r.Violation.Schedule)
 	case *sample > 0:
-		fmt.Printf("%s | %s | %d at random\n", s.Name, m, r.Schedules)
+		fmt.Printf("%s | %s | %d at random\n", s.Name, m, r.Runs)
 	default:
-		fmt.Printf("%s | %s | %s | %d | %d | %s | %d\n", s.Name, m, extent(s.Bound[m], complete), r.Schedules, r.States, number(r.Interleavings), r.Steps)
+		fmt.Printf("%s | %s | %s | %d | %d | %s | %d\n", s.Name, m, extent(r.Bound), r.Schedules, r.States, number(r.Interleavings), r.Steps)
 	}
 	return r.Violation != nil
 }
 
 // extent says which schedules have been searched.
-func extent(bound int, complete bool) string {
-	switch {
-	case !complete:
-		return "unfinished"
-	case bound == sched.Free:
+func extent(bound int) string {
+	switch bound {
+	case -1:
+		return "some"
+	case sched.Free:
 		return "all"
 	}
 	return fmt.Sprintf("to %d preemptions", bound)

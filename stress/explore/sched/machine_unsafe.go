@@ -3,6 +3,7 @@ package sched
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"unsafe"
 )
@@ -14,18 +15,21 @@ type machine struct {
 	scenario Scenario
 	memory   Memory
 	bound    int
+	whole    bool // each store that leaves a buffer is a step of its own
+	each     bool // so it is, at this choice
 	traced   bool
 
 	threads  []*actor
 	requests chan request
 	words    map[unsafe.Pointer]*word
 	tokens   *tokens
+	shared   shared // nil: every operation counts as shared
 
 	last      int // the thread that went last, -1 before
 	preempted int
 	steps     int
 	schedule  []choice
-	trace     []string
+	trace     []step
 	violation string
 }
 
@@ -53,6 +57,7 @@ type operation struct {
 	more  []unsafe.Pointer // of other words that it writes
 	ready func() int       // in how many ways it can be done now; nil: one
 	pcs   []uintptr        // who does it, if the execution is traced
+	site  site             // who does it, in a search
 }
 
 // An outcome is what became of it.
@@ -60,6 +65,7 @@ type outcome struct {
 	wrote bool
 	value uint64        // published
 	text  func() string // if the execution is traced; for the machine to call, since fmt orders its callers
+	child *thread       // begun
 }
 
 type request struct {
@@ -69,6 +75,8 @@ type request struct {
 
 // A grant lets a thread do its operation.
 type grant struct {
+	abandon   bool // end instead
+	child     int  // number of the next thread
 	way       int
 	forwarded bool // value comes from the thread's own buffer
 	value     uint64
@@ -88,8 +96,10 @@ type actor struct {
 	did     uint64 // hash of all operations so far
 	flushed uint64 // hash of all that left the buffer
 
-	news  bool // somebody has written since the last wait
-	spent bool // a wait has returned without news
+	looked []*word // at since the last wait; of a select the first, for a loop asks of one
+	news   bool    // another has written to one of those
+	spent  bool    // a wait has returned without news
+	waited site    // the last
 }
 
 type buffered struct {
@@ -105,6 +115,7 @@ type word struct {
 	write uint64 // hash of the last write
 	reads uint64 // of the reads since, in any order
 	token unsafe.Pointer
+	uses  []use
 }
 
 // A thread is what a goroutine knows of itself.
@@ -115,6 +126,10 @@ type thread struct {
 	grants   chan grant
 	last     outcome
 	token    uint64
+
+	child     bool // begun by another
+	abandoned bool
+	pcs       [16]uintptr
 }
 
 func newMachine(s Scenario, memory Memory) *machine {
@@ -126,7 +141,7 @@ func newMachine(s Scenario, memory Memory) *machine {
 func (m *machine) run(choose func(*machine, []choice) int) {
 	before := races()
 	setup(m)
-	threads, check := m.scenario.Setup()
+	threads, check := m.setup()
 	for id, f := range threads {
 		t := &thread{id: id, machine: m, requests: m.requests, grants: make(chan grant)}
 		m.threads = append(m.threads, &actor{thread: t, did: uint64(id)})
@@ -134,17 +149,19 @@ func (m *machine) run(choose func(*machine, []choice) int) {
 		m.receive(m.threads[id])
 		m.step(choice{thread: id}) // to its first operation
 	}
-	m.last, m.preempted, m.steps = -1, 0, 0
+	m.last, m.preempted, m.steps, m.schedule = -1, 0, 0, nil
 	for m.violation == "" {
 		choices := m.choices()
 		if len(choices) == 0 {
 			break
 		}
-		c := choices[choose(m, choices)]
-		m.schedule = append(m.schedule, c)
-		m.steps++
-		m.step(c)
-		if m.steps == stepLimit {
+		way := choose(m, choices)
+		if way < 0 {
+			m.abandon()
+			return
+		}
+		m.step(choices[way])
+		if m.steps >= stepLimit {
 			m.violation = fmt.Sprintf("no end after %d steps", m.steps)
 		}
 		if n := races() - before; n > 0 && m.violation == "" {
@@ -156,28 +173,51 @@ func (m *machine) run(choose func(*machine, []choice) int) {
 	}
 }
 
+// setup is the scenario's; a panic in it is a violation.
+func (m *machine) setup() (threads []func(), check func()) {
+	defer m.recover()
+	return m.scenario.Setup()
+}
+
+func (m *machine) recover() {
+	if r := recover(); r != nil {
+		m.violation = fmt.Sprint(r)
+	}
+}
+
 // end looks at how all has ended.
 func (m *machine) end(check func()) {
 	for _, a := range m.threads {
 		if a.next.kind != ended {
-			m.violation = fmt.Sprintf("deadlock: %s", m.standstill())
+			m.violation = "deadlock: " + m.standstill()
 			return
 		}
 	}
+	for _, a := range m.threads {
+		m.drain(a)
+	}
 	setup(m)
-	defer func() {
-		if r := recover(); r != nil {
-			m.violation = fmt.Sprint(r)
-		}
-	}()
+	defer m.recover()
 	check()
+}
+
+// abandon ends the threads where they are.
+func (m *machine) abandon() {
+	for _, a := range m.threads {
+		if a.next.kind != ended && a.next.kind != panicked {
+			ignoreSync()
+			a.grants <- grant{abandon: true}
+			<-m.requests
+			heedSync()
+		}
+	}
 }
 
 func (m *machine) standstill() string {
 	var at []string
 	for _, a := range m.threads {
 		if a.next.kind != ended {
-			at = append(at, fmt.Sprintf("thread %d stands at %s %s", a.id, a.next.name, where(a.next.pcs)))
+			at = append(at, fmt.Sprintf("T%d stands at %s, %s", a.id, a.next.name, where(a.next.pcs)))
 		}
 	}
 	return strings.TrimSpace(strings.Join(at, ", "))
@@ -186,10 +226,14 @@ func (m *machine) standstill() string {
 // choices returns the steps that can be taken within the bound. The first is that of
 // the thread that went last, if it can go on.
 func (m *machine) choices() (all []choice) {
+	m.each = m.whole || m.overlap()
 	goesOn := false
 	if m.last >= 0 {
 		all = m.ways(all, m.last)
 		goesOn = len(all) > 0 && m.threads[m.last].next.kind != wait
+		if goesOn && !m.each && m.alone(m.threads[m.last]) {
+			return all[:1]
+		}
 	}
 	if !goesOn || m.preempted < m.bound {
 		for id := range m.threads {
@@ -198,31 +242,46 @@ func (m *machine) choices() (all []choice) {
 			}
 		}
 	}
-	for id, a := range m.threads {
-		if len(a.buffer) > 0 {
-			all = append(all, choice{thread: id, flush: true})
+	if m.each {
+		for id, a := range m.threads {
+			if len(a.buffer) > 0 {
+				all = append(all, choice{thread: id, flush: true})
+			}
 		}
 	}
 	return all
 }
 
-// ways appends in which ways a thread can take its step.
+// overlap reports whether two buffers hold stores to one word.
+func (m *machine) overlap() bool {
+	for i, a := range m.threads {
+		for _, s := range a.buffer {
+			for _, b := range m.threads[i+1:] {
+				if slices.ContainsFunc(b.buffer, func(t buffered) bool { return s.addr == t.addr }) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// ways appends in which ways a thread can take its step. Unless each store leaves its
+// buffer by a step of its own, the way says which do before.
 func (m *machine) ways(all []choice, id int) []choice {
 	n, a := 1, m.threads[id]
 	switch a.next.kind {
 	case write:
-		if len(a.buffer) > 0 {
+		if m.each && len(a.buffer) > 0 {
 			return all
 		}
 	case barrier:
-		for _, b := range m.threads {
-			if len(b.buffer) > 0 {
-				return all
-			}
+		if m.each && slices.ContainsFunc(m.threads, func(b *actor) bool { return len(b.buffer) > 0 }) {
+			return all
 		}
 	case wait:
-		if !a.news && a.spent {
-			return all
+		if !a.news && a.spent && a.waited == a.next.site {
+			return m.awaited(all, id)
 		}
 	case ended, panicked:
 		return all
@@ -232,6 +291,34 @@ func (m *machine) ways(all []choice, id int) []choice {
 	}
 	for way := range n {
 		all = append(all, choice{thread: id, way: way})
+	}
+	if m.each || a.next.kind != load && a.next.kind != write {
+		return all
+	}
+	for other, b := range m.threads {
+		for i, s := range b.buffer {
+			if other != id && unsafe.Pointer(s.addr) == a.next.addr {
+				for way := range n {
+					all = append(all, choice{thread: id, way: way, from: other, first: i + 1})
+				}
+			}
+		}
+	}
+	return all
+}
+
+// awaited is ways of a thread that waits for news: a store that leaves the buffer of
+// another may be some.
+func (m *machine) awaited(all []choice, id int) []choice {
+	if m.each {
+		return all
+	}
+	for other, b := range m.threads {
+		for i, s := range b.buffer {
+			if other != id && slices.Contains(m.threads[id].looked, m.word(unsafe.Pointer(s.addr))) {
+				all = append(all, choice{thread: id, from: other, first: i + 1})
+			}
+		}
 	}
 	return all
 }
@@ -248,6 +335,15 @@ func (m *machine) step(c choice) {
 		}
 	}
 	m.last = c.thread
+	for range c.first {
+		m.flush(m.threads[c.from])
+	}
+	for _, b := range m.threads {
+		if a.next.kind == write && a == b || a.next.kind == barrier {
+			m.drain(b)
+		}
+	}
+	m.took(choice{thread: c.thread, way: c.way})
 	o, g := a.next, m.grant(a, c.way)
 	ignoreSync()
 	a.grants <- g
@@ -255,8 +351,20 @@ func (m *machine) step(c choice) {
 	m.note(a, o, g, m.receive(a))
 }
 
+// took takes down a step.
+func (m *machine) took(c choice) {
+	m.schedule = append(m.schedule, c)
+	m.steps++
+}
+
+func (m *machine) drain(a *actor) {
+	for len(a.buffer) > 0 {
+		m.flush(a)
+	}
+}
+
 func (m *machine) grant(a *actor, way int) grant {
-	g := grant{way: way, release: m.tokens.new(), traced: m.traced}
+	g := grant{child: len(m.threads), way: way, release: m.tokens.new(), traced: m.traced}
 	for i := len(a.buffer) - 1; i >= 0 && a.next.kind == load && !g.forwarded; i-- {
 		if b := a.buffer[i]; unsafe.Pointer(b.addr) == a.next.addr {
 			g.forwarded, g.value = true, b.value
@@ -288,9 +396,16 @@ func (m *machine) receive(a *actor) outcome {
 // note takes down what an operation did.
 func (m *machine) note(a *actor, o operation, g grant, did outcome) {
 	a.did = mix(a.did, uint64(o.kind), uint64(g.way))
+	if did.child != nil {
+		m.threads = append(m.threads, &actor{thread: did.child, did: mix(a.did), next: operation{name: "begin"}})
+	}
+	m.use(a, o)
+	if o.addr != nil {
+		a.looked = append(a.looked, m.word(o.addr))
+	}
 	switch {
 	case o.kind == wait:
-		a.spent, a.news = !a.news, false
+		a.spent, a.news, a.waited, a.looked = !a.news, false, o.site, a.looked[:0]
 	case o.kind == publish:
 		a.buffer = append(a.buffer, buffered{(*uint64)(o.addr), did.value, a.did, g.release})
 	case g.forwarded || o.addr == nil:
@@ -299,8 +414,8 @@ func (m *machine) note(a *actor, o operation, g grant, did outcome) {
 			w := m.word(p)
 			a.did = mix(a.did, w.write, w.reads)
 			w.write, w.reads, w.token = a.did, 0, g.release
+			m.tell(a, w)
 		}
-		m.tell(a)
 	default:
 		w := m.word(o.addr)
 		a.did = mix(a.did, w.write)
@@ -313,22 +428,23 @@ func (m *machine) note(a *actor, o operation, g grant, did outcome) {
 
 // flush makes the oldest store in a buffer visible.
 func (m *machine) flush(a *actor) {
+	m.took(choice{thread: a.id, flush: true})
 	b := a.buffer[0]
 	a.buffer = a.buffer[1:]
 	poke(b.addr, b.value)
 	w := m.word(unsafe.Pointer(b.addr))
 	a.flushed = mix(a.flushed, b.event, w.write, w.reads)
 	w.write, w.reads, w.token = a.flushed, 0, b.token
-	m.tell(a)
+	m.tell(a, w)
 	if m.traced {
 		m.say(a.id, operation{name: "(visible)", addr: unsafe.Pointer(b.addr)}, fmt.Sprint(b.value))
 	}
 }
 
-// tell says to those who wait that a has written.
-func (m *machine) tell(a *actor) {
+// tell says that a has written to w.
+func (m *machine) tell(a *actor, w *word) {
 	for _, b := range m.threads {
-		b.news = b.news || a != b
+		b.news = b.news || a != b && slices.Contains(b.looked, w)
 	}
 }
 
@@ -337,8 +453,7 @@ func (m *machine) say(id int, o operation, text string) {
 	if o.addr != nil {
 		at = fmt.Sprintf("w%d", m.word(o.addr).name)
 	}
-	m.trace = append(m.trace, fmt.Sprintf("%4d  T%d %s %-28s %-22s %-4s %s",
-		m.steps, id, strings.Repeat(" ", 2*id), where(o.pcs), o.name, at, text))
+	m.trace = append(m.trace, step{m.steps, id, o.name, at, text, o.pcs})
 }
 
 func (m *machine) word(p unsafe.Pointer) *word {
@@ -352,7 +467,10 @@ func (m *machine) word(p unsafe.Pointer) *word {
 
 // state returns the hash of all that what follows depends on.
 func (m *machine) state() uint64 {
-	h := mix(uint64(m.last), uint64(m.preempted))
+	var h uint64
+	if m.bound != Free {
+		h = mix(uint64(m.last), uint64(m.preempted))
+	}
 	for _, a := range m.threads {
 		h = mix(h, a.did, a.flushed, uint64(len(a.buffer)), flag(a.news), flag(a.spent))
 	}
@@ -397,13 +515,21 @@ func (t *tokens) new() unsafe.Pointer {
 
 func (t *thread) run(f func()) {
 	defer func() {
+		if t.abandoned {
+			ignoreSync()
+			t.requests <- request{}
+			heedSync()
+			return
+		}
 		o := operation{kind: ended, name: "end"}
 		if r := recover(); r != nil {
 			o = operation{kind: panicked, name: fmt.Sprint(r)}
 		}
 		t.ask(o)
 	}()
-	t.ask(operation{name: "start"})
+	if !t.child {
+		t.ask(operation{name: "start"})
+	}
 	t.resume()
 	f()
 }
@@ -421,6 +547,10 @@ func (t *thread) resume() grant {
 	g := <-t.grants
 	heedSync()
 	setRunning(t)
+	if g.abandon {
+		t.abandoned = true
+		runtime.Goexit()
+	}
 	if g.acquire != nil {
 		acquire(g.acquire)
 	}
@@ -437,11 +567,18 @@ func (t *thread) resume() grant {
 func do(o operation) (t *thread, g grant) {
 	t = running()
 	if t == nil {
+		countOutside()
 		return nil, grant{}
+	}
+	if t.abandoned {
+		runtime.Goexit() // what was deferred has not begun either
 	}
 	if t.machine.traced {
 		o.pcs = make([]uintptr, 16)
 		o.pcs = o.pcs[:runtime.Callers(3, o.pcs)]
+	}
+	if t.machine.shared != nil || o.kind == wait {
+		o.site = t.site()
 	}
 	t.ask(o)
 	return t, t.resume()
@@ -461,25 +598,14 @@ func (t *thread) did(g grant, wrote bool, value uint64, text func() string) {
 	}
 }
 
-// where returns the first file outside of this package among callers, and the lines
-// in it by which they came here.
-func where(pcs []uintptr) (where string) {
-	if len(pcs) == 0 {
-		return ""
+// site says which call this is.
+func (t *thread) site() site {
+	h := uint64(t.id)
+	for _, pc := range t.pcs[:runtime.Callers(4, t.pcs[:])] {
+		h = (h ^ uint64(pc)) * 0x9E3779B97F4A7C15
+		h ^= h >> 29
 	}
-	frames := runtime.CallersFrames(pcs)
-	file := ""
-	for f, more := frames.Next(); more; f, more = frames.Next() {
-		switch {
-		case strings.Contains(f.Function, "/explore/sched."):
-		case file == "":
-			file, where = f.File, fmt.Sprint(f.Line)
-		case file == f.File:
-			where = fmt.Sprint(f.Line, ">", where)
-		}
-	}
-	dir := strings.LastIndexByte(file, '/')
-	return file[strings.LastIndexByte(file[:max(0, dir)], '/')+1:] + ":" + where
+	return site(h)
 }
 
 // present is the thread that runs, nil in a setup or a check, and the machine it is
@@ -488,6 +614,14 @@ var present struct {
 	thread  *thread
 	machine *machine
 	epoch   int // counts executions
+	outside int // operations of a setup or a check
+}
+
+//go:norace
+func countOutside() {
+	if present.outside++; present.outside == 100*stepLimit {
+		panic("no end, where nobody else runs")
+	}
 }
 
 //go:norace
@@ -502,7 +636,7 @@ func setup(m *machine) {
 		present.machine = m
 		present.epoch++
 	}
-	present.thread = nil
+	present.thread, present.outside = nil, 0
 }
 
 //go:norace

@@ -25,15 +25,22 @@
 // # Search
 //
 // Search runs every schedule with at most so many preemptions, by running the
-// scenario again from its beginning with other choices. A thread is preempted when
-// it could go on and another goes instead; a thread that waits is not. A state that
-// was met before is not searched again: a state is, for each thread, the hash of
-// what it did, each operation with the writes it came after [2]. What is pruned was
-// counted, so the number of interleavings is exact.
+// scenario again from its beginning with other choices; first those with none, then
+// with one, and so on. A thread is preempted when it could go on and another goes
+// instead; a thread that waits is not. Of schedules that differ only in the order of
+// steps that do not meet, it is spared most:
 //
-// A loop that waits (Backoff.Wait) would make schedules endless. The first Wait
-// returns at any time, and from then on one returns only after another thread has
-// written something. If nobody can go on, that is a violation.
+//   - A state that was met before is not searched again: a state is, for each thread,
+//     the hash of what it did, each operation with the writes it came after [2]. What
+//     is pruned was counted.
+//   - No thread is preempted before an operation that concerns nobody else: see shared.
+//   - A store leaves its buffer when it must, or just before another thread looks at its
+//     word: earlier, nobody would have known.
+//
+// A loop that waits (Backoff.Wait) would make schedules endless. The first Wait at a
+// place returns at any time, and from then on one returns only after another thread
+// has written to something that the loop has looked at. If nobody can go on, that is a
+// violation.
 //
 // [1]: P. Sewell et al., x86-TSO: A Rigorous and Usable Programmer's Model for x86
 // Multiprocessors, Communications of the ACM 53(7), 2010.
@@ -83,11 +90,16 @@ type failure string
 
 // A Result is what a search found.
 type Result struct {
-	Schedules     int     // executions run
+	Runs      int // executions in all
+	Violation *Violation
+
+	// If there is none: of the schedules with at most so many preemptions all were
+	// run; -1 if not even those without any. The rest is of the search of those.
+	Bound         int
+	Schedules     int     // run
 	States        int     // in which there was a choice
 	Interleavings float64 // of operations, that those stand for; exact up to 2⁵³
-	Steps         int     // of the longest execution
-	Violation     *Violation
+	Steps         int     // of the longest
 }
 
 // A Violation is one execution that went wrong.

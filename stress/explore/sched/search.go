@@ -2,25 +2,65 @@ package sched
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 )
 
 // Search runs all schedules of s within its bound, up to the limit of executions,
-// and stops at the first violation.
-func Search(s Scenario, memory Memory, limit int) (r Result, complete bool) {
-	d := &dfs{seen: make(map[uint64]float64)}
-	for r.Schedules < limit {
+// and stops at the first violation. Those with fewer preemptions come first, so that a
+// violation has as few as can be.
+func Search(s Scenario, memory Memory, limit int) Result {
+	known, done := make(shared), Result{Bound: -1}
+	for bound := 0; ; bound++ {
+		if s.Bound[memory] == Free && bound == 3 {
+			bound = Free
+		}
+		r, complete := within(s, memory, bound, limit-done.Runs, known)
+		r.Runs += done.Runs
+		switch {
+		case r.Violation != nil:
+			return r
+		case !complete:
+			done.Runs = r.Runs
+			return done
+		case bound == s.Bound[memory]:
+			return r
+		}
+		done = r
+	}
+}
+
+// within is Search with one bound. It begins anew with what it has learned of the
+// scenario once that is as long ago as the beginning was then.
+func within(s Scenario, memory Memory, bound, limit int, known shared) (r Result, complete bool) {
+	var (
+		d       = newDFS()
+		learned = make(shared)
+		first   int // schedule after which something was
+	)
+	r.Bound = bound
+	for r.Runs < limit {
 		m := newMachine(s, memory)
+		m.bound, m.shared = bound, known
 		d.begin()
 		m.run(d.choose)
+		r.Runs++
 		r.Schedules++
 		r.Steps = max(r.Steps, m.steps)
-		r.States = len(d.seen) + len(d.path)
 		if m.violation != "" {
 			r.Violation = explain(s, memory, m)
 			return r, false
 		}
-		if !d.next() {
+		if m.learn(learned) && first == 0 {
+			first = r.Schedules
+		}
+		r.States = len(d.seen) + len(d.path)
+		more := d.next()
+		switch {
+		case first > 0 && (!more || r.Schedules >= 2*first):
+			maps.Copy(known, learned)
+			d, r, first = newDFS(), Result{Runs: r.Runs, Bound: bound}, 0
+		case !more:
 			r.Interleavings = d.total
 			return r, true
 		}
@@ -45,11 +85,13 @@ type node struct {
 	count float64 // interleavings from here, of the ways tried before
 }
 
+func newDFS() *dfs { return &dfs{seen: make(map[uint64]float64)} }
+
 func (d *dfs) begin() { d.at, d.known = 0, false }
 
 func (d *dfs) choose(m *machine, choices []choice) int {
 	switch {
-	case len(choices) == 1 || d.known:
+	case len(choices) == 1:
 		return 0
 	case d.at < len(d.path):
 		n := d.path[d.at]
@@ -63,7 +105,7 @@ func (d *dfs) choose(m *machine, choices []choice) int {
 	if count, ok := d.seen[state]; ok {
 		d.known = true
 		d.count(count)
-		return 0
+		return -1
 	}
 	d.path = append(d.path, &node{state: state, ways: len(choices)})
 	d.at++
@@ -109,17 +151,16 @@ func Sample(s Scenario, memory Memory, n, depth int, seed uint64) (r Result) {
 	r.Steps = 64
 	for range n {
 		m := newMachine(s, memory)
-		m.bound = Free
+		m.bound, m.whole = Free, true
 		p := newPCT(random, depth, r.Steps)
 		m.run(p.choose)
-		r.Schedules++
+		r.Runs++
 		r.Steps = max(r.Steps, m.steps)
 		if m.violation != "" {
 			r.Violation = explain(s, memory, m)
 			break
 		}
 	}
-	r.Interleavings = float64(r.Schedules)
 	return r
 }
 
@@ -164,7 +205,7 @@ func (p *pct) best(choices []choice) (best int) {
 // was wrong with it, "" if nothing.
 func Replay(s Scenario, memory Memory, schedule string) (trace []string, what string) {
 	m := newMachine(s, memory)
-	m.bound, m.traced = Free, true
+	m.bound, m.whole, m.traced = Free, true, true
 	rest := parse(schedule)
 	m.run(func(m *machine, choices []choice) int {
 		if len(rest) == 0 {
@@ -179,7 +220,7 @@ func Replay(s Scenario, memory Memory, schedule string) (trace []string, what st
 		}
 		panic(fmt.Sprintf("sched: step %d of the schedule cannot be taken: it is not one of %s", m.steps, s.Name))
 	})
-	return m.trace, m.violation
+	return lines(m.trace), m.violation
 }
 
 func explain(s Scenario, memory Memory, m *machine) *Violation {
@@ -196,6 +237,9 @@ type choice struct {
 	thread int
 	flush  bool
 	way    int // which case of a select
+
+	// Before the step, so many stores leave the buffer of another thread.
+	from, first int
 }
 
 // actor is who takes the step.

@@ -11,11 +11,15 @@ import (
 // A Locker is that of sync.
 type Locker = sync.Locker
 
-// A Mutex is that of sync.
-type Mutex struct{ held uint64 }
+// A Mutex is that of sync. It is unlocked when an execution begins.
+type Mutex struct {
+	held  uint64
+	epoch int
+}
 
 // Lock is that of sync.
 func (m *Mutex) Lock() {
+	m.begin()
 	t, g := do(operation{kind: write, name: "Mutex.Lock", addr: unsafe.Pointer(m), ready: m.free})
 	if t == nil && peek(&m.held) != 0 {
 		panic("sched: Lock of a locked Mutex where nobody else runs")
@@ -27,12 +31,23 @@ func (m *Mutex) Lock() {
 func (m *Mutex) free() int { return 1 - int(peek(&m.held)) }
 
 // TryLock is that of sync.
-func (m *Mutex) TryLock() bool { return cas(&m.held, 0, 1) }
+func (m *Mutex) TryLock() bool {
+	m.begin()
+	return cas(&m.held, 0, 1)
+}
 
 // Unlock is that of sync.
 func (m *Mutex) Unlock() {
-	if swap(&m.held, 0) == 0 {
+	m.begin()
+	if access(&m.held, write, "Mutex.Unlock", func(uint64) (uint64, bool) { return 0, true }) == 0 {
 		panic("sync: unlock of unlocked mutex")
+	}
+}
+
+//go:norace
+func (m *Mutex) begin() {
+	if m.epoch != epoch() {
+		m.held, m.epoch = 0, epoch()
 	}
 }
 
@@ -126,9 +141,17 @@ func Self() int {
 	return 0
 }
 
-// NoGo stands before each go statement: a scenario must not come to one, since the
-// scheduler knows only the threads it was given.
-func NoGo() { panic("sched: a go statement in a scenario") }
+// Go is go f(): f runs in one more thread, which has to end too.
+func Go(f func()) {
+	t, g := do(operation{name: "go"})
+	if t == nil {
+		panic("sched: a go statement in a setup")
+	}
+	child := &thread{id: g.child, child: true, machine: t.machine, requests: t.requests, grants: make(chan grant)}
+	t.did(g, false, 0, func() string { return fmt.Sprint("T", child.id) })
+	t.last.child = child
+	go child.run(f)
+}
 
 // Channels are real ones. The operations on them are made when they do not block.
 
