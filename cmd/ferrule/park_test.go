@@ -125,6 +125,17 @@ func (b *bench) watchQueues(t *testing.T) (all []*watchedRx) {
 	return all
 }
 
+// arrival returns what has come out, or will soon.
+func arrival[T any](t *testing.T, out <-chan T) (v T) {
+	t.Helper()
+	select {
+	case v = <-out:
+	case <-time.After(patience):
+		require.Fail(t, "a frame has not come through")
+	}
+	return v
+}
+
 // TestIdleWorkersPark sends a frame whenever all workers wait for interrupts. It
 // wakes one of them, comes through, and costs a few looks at the queues, however
 // long it was in coming; then all are stopped asleep.
@@ -149,7 +160,7 @@ func TestIdleWorkersPark(t *testing.T) {
 			asleep()
 			probes.write(frame, n)
 			b.cards[n/2%2].Deliver(frame)
-			<-out
+			arrival(t, out)
 		}
 		asleep()
 		b.stop()
@@ -200,6 +211,43 @@ func TestOwners(t *testing.T) {
 		}
 		b.close(t)
 	})
+}
+
+// TestFullPipelineParks has the one worker hold a frame more than the ring takes, since
+// the other does not go on, and then no frame come any more: what wakes it is room.
+func TestFullPipelineParks(t *testing.T) {
+	b := newBench(t, options(t, nil, func(o *forwardOptions) { o.busy, o.pipeline = 0, true }))
+	gate := &gated{TxQueue: b.joined[0].out, asked: make(chan struct{}, 1), open: make(chan struct{})}
+	b.joined[0].out = gate
+	b.start()
+	ring := b.joined[0].ring
+	b.deliver(t, 0, 1)
+	arrival(t, gate.asked)
+	b.deliver(t, 0, pipelineRing+1)
+	until(t, "the ring is full", func() bool { return ring.Len() == pipelineRing })
+	time.Sleep(10 * time.Millisecond) // time to fall asleep in; it may be awake as well
+	close(gate.open)
+	until(t, "all is sent", func() bool { return b.joined[0].flow().sent == pipelineRing+2 })
+	b.stop()
+	b.close(t)
+}
+
+// A gated queue sends nothing before it is opened.
+type gated struct {
+	nicring.TxQueue
+	asked chan struct{} // told of the first time
+	open  chan struct{}
+}
+
+func (q *gated) Send(bufs []*pktbuf.Buf) int {
+	if len(bufs) > 0 {
+		select {
+		case q.asked <- struct{}{}:
+		default:
+		}
+		<-q.open
+	}
+	return q.TxQueue.Send(bufs)
 }
 
 // TestLoadTakesNoInterrupts has two linked cards pass frames round. There always
@@ -276,7 +324,7 @@ func TestJumbo(t *testing.T) {
 				frame[i] = byte(i * i >> 3)
 			}
 			b.cards[0].Deliver(frame)
-			require.Equal(t, frame, <-out)
+			require.Equal(t, frame, arrival(t, out))
 			bytes += uint64(size)
 		}
 		b.stop()
@@ -307,7 +355,7 @@ func TestVLANs(t *testing.T) {
 		b.cards[0].Deliver(frame)
 	}
 	for _, want := range [][]byte{tagged(5), tagged(3<<13 | 7), plain} {
-		require.Equal(t, want, <-out)
+		require.Equal(t, want, arrival(t, out))
 	}
 	b.stop()
 	require.Equal(t, []uint16{5, 3<<13 | 7}, taken.seen)
