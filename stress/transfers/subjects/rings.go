@@ -11,7 +11,7 @@ const burst = 32
 
 // A word through a ring is an operation. Slots have to come to a consumer, a line at a
 // time, and to go back: two references for each line. If turns say whose they are, so
-// have those.
+// have those, but one turn may speak for many slots of a burst.
 func rings() (all []subject) {
 	slots := func(int) float64 { return 2 * 8 / float64(*line) }
 	for capacity := 1; capacity <= 4096; capacity *= 4 {
@@ -24,7 +24,7 @@ func rings() (all []subject) {
 	turnsToo := func(n int) float64 { return 2 * slots(n) }
 	return append(all,
 		subject{"MPMC", "ferrule.mpmc.Ring", 1024, turnsToo, func(int) steps { return single(mpmc.New[uint64](1024)) }},
-		subject{"MPMC", "ferrule.mpmc.Ring-32", 1024, turnsToo, func(int) steps { return bursts(mpmc.New[uint64](1024)) }},
+		subject{"MPMC", "ferrule.mpmc.Ring-32", 1024, slots, func(int) steps { return bursts(mpmc.New[uint64](1024)) }},
 		subject{"MPMC", "textbook.Vyukov", 1024, turnsToo, func(int) steps { return single(newVyukov(1024)) }},
 	)
 }
