@@ -156,8 +156,10 @@ func (k *keeper) step() {
 		k.link()
 	case n < 13:
 		k.unlink()
-	case n < 15:
+	case n < 14:
 		k.exchange()
+	case n < 15:
+		k.twin()
 	default:
 		k.cache.Flush()
 	}
@@ -258,6 +260,26 @@ func (k *keeper) exchange() {
 	if b, ok := k.post.TryPop(); ok {
 		k.check(b)
 		k.kept = append(k.kept, b)
+		k.did(1)
+	}
+}
+
+// twin sends a clone of one to another keeper and gives its own back, while that one
+// may do the same. Then it takes one and gives that back.
+func (k *keeper) twin() {
+	i := len(k.kept) - 1
+	if c, ok := k.cache.Clone(k.kept[i]); ok {
+		own := k.kept[i : i+1]
+		if !k.post.TryPush(c) {
+			own = []*pktbuf.Buf{c}
+		} else {
+			k.kept = k.kept[:i]
+		}
+		k.cache.PutN(own)
+		k.did(1)
+	}
+	if b, ok := k.post.TryPop(); ok {
+		k.cache.PutN([]*pktbuf.Buf{b})
 		k.did(1)
 	}
 }

@@ -34,7 +34,7 @@ type mutant struct {
 	trial    string // that is to catch it
 	race     bool   // under the race detector
 
-	survives string // why it is not caught, if it is not
+	survives string // why it may not be caught
 }
 
 func main() {
@@ -91,7 +91,7 @@ func table(path string, only *regexp.Regexp, limit time.Duration) error {
 		if err != nil {
 			return err
 		}
-		if v.caught == (m.survives != "") {
+		if !v.caught && m.survives == "" {
 			wrong = append(wrong, m.name)
 		}
 		lines[m.name] = m.line(v)
