@@ -212,15 +212,10 @@ func TestEveryExportedNameHasADocComment(t *testing.T) {
 
 // shownElsewhere are types without an Example of their own.
 var shownElsewhere = map[string]string{
-	"stress.Result":          "what a Report has of each trial: the package's Example reads it",
-	"nicring/e1000e.Card":    "uio.Device and nictest.Card are: the package's Example opens one",
-	"nicring/e1000e.Port":    "a nicring.Port, opened in the package's Example",
-	"nicring/nictest.Card":   "the package's Example drives one",
-	"nicring/nictest.RxDone": "what Faults.Rx is given",
-	"nicring/nictest.TB":     "every *testing.T is one",
-	"stress/explore.Edit":    "of this module's own tests",
-	"stress/explore/sched.":  "the sync, sync/atomic and internal/cpu of a copy that is explored",
-	"stress/transfers/sim.":  "those of a copy that is counted",
+	"stress.Result":         "what a Report has of each trial: the package's Example reads it",
+	"stress/explore.Edit":   "of this module's own tests",
+	"stress/explore/sched.": "the sync, sync/atomic and internal/cpu of a copy that is explored",
+	"stress/transfers/sim.": "those of a copy that is counted",
 }
 
 // TestEveryTypeHasAnExample wants of every type that a program can name an Example
