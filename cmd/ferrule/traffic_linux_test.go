@@ -57,8 +57,8 @@ func testKilled(t *testing.T) {
 	waitForPing(t, right)
 	ping(t, 200)
 	f.idle(t)
-	tcp(t, "left", "right", right, 16<<20)
-	tcp(t, "right", "left", left, 16<<20)
+	tcp(t, "left", "right", right, 8<<20)
+	tcp(t, "right", "left", left, 8<<20)
 	udp(t)
 
 	killWhilePouring(t, f)
@@ -71,8 +71,8 @@ func testKilled(t *testing.T) {
 	f = startForwarder(t)
 	waitForPing(t, right)
 	ping(t, 50)
-	tcp(t, "left", "right", right, 4<<20)
-	tcp(t, "right", "left", left, 4<<20)
+	tcp(t, "left", "right", right, 2<<20)
+	tcp(t, "right", "left", left, 2<<20)
 	f.interrupt(t)
 }
 
