@@ -35,8 +35,11 @@ var (
 	waits         = []string{"spinlock", "mcs"}
 )
 
-// private are types that live on the stack of whoever uses them.
-var private = []string{"spinlock.Backoff", "spinlock.place", "spinlock.copied"}
+// private are types that live on the stack of whoever uses them, and ownStack is a file
+// in which slices lead there: what a Seq shares are atomic words.
+var private = []string{"spinlock.Backoff", "spinlock.place"}
+
+const ownStack = "spinlock/seq_unsafe.go"
 
 // An edit replaces text of a file that has it once.
 type edit struct{ file, old, new string }
@@ -171,13 +174,13 @@ func (c *copier) text(f *ast.File, name string) (string, error) {
 			r.put(spec.Path.Pos(), spec.Path.End(), path[strings.LastIndexByte(path, '/')+1:]+" "+strconv.Quote(simPkg))
 		}
 	}
+	file := c.pkg + "/" + filepath.Base(name)
 	for _, d := range f.Decls {
-		if f, ok := d.(*ast.FuncDecl); ok && f.Body != nil {
+		if f, ok := d.(*ast.FuncDecl); ok && f.Body != nil && file != ownStack {
 			r.report(f.Body)
 		}
 	}
 	copied := r.apply(string(text)) + "\nvar _ sim.Bool\n"
-	file := c.pkg + "/" + filepath.Base(name)
 	for _, e := range c.edits {
 		if e.file != file {
 			continue

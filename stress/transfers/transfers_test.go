@@ -150,5 +150,6 @@ func TestReported(t *testing.T) {
 		"		p.join(ahead)\n")
 	has("spinlock-bigreader.go", "for _, r := range sim.Range((*sim.Read(&l.readers))) {", "*sim.Write(&l.moved) += int64(r.own.count.Load())")
 	has("spinlock-backoff.go", "	b.losses = min(b.losses+1, lastLoss)\n")
+	has("spinlock-seq_unsafe.go", "to[i] = b.words()[i].Load()\n")
 	has("spinlock-ticket.go", "	p.backoff.queue(p.mine - p.serving)\n")
 }
