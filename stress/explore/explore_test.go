@@ -150,21 +150,22 @@ var violation = regexp.MustCompile(`violation after (\d+) executions: (.*)\nsche
 
 // try has a program find a mutant, and returns a line for the table.
 func try(t *testing.T, program string, m explore.Mutant) string {
-	in := func(memory string) (out string, found bool) {
-		text, err := exec.Command(program, "-run", "^"+m.Scenario+"$", "-memory", memory).CombinedOutput()
+	in := func(memory, limit string) (out string, found bool) {
+		text, err := exec.Command(program, "-run", "^"+m.Scenario+"$", "-memory", memory, "-limit", limit).CombinedOutput()
 		return string(text), err != nil
 	}
-	out, found := in(m.Memory)
+	out, found := in(m.Memory, "20000")
 	require.True(t, found, "not found:\n%s", out)
 	v := violation.FindStringSubmatch(out)
 	require.NotNil(t, v, out)
 	require.Contains(t, v[2], m.Says)
 	if m.Memory == "TSO" {
-		out, found := in("SC")
+		out, found := in("SC", "2000")
 		require.False(t, found, "%s", out)
 	}
-	t.Logf("%s in %s: %s", v[1], m.Memory, v[2])
-	return strings.Join([]string{m.Name, m.Scenario, m.Memory, v[1], shown(v[2]), "`" + v[3] + "`"}, " | ")
+	line := strings.Join([]string{m.Name, m.Scenario, m.Memory, v[1], shown(v[2]), "`" + v[3] + "`"}, " | ")
+	t.Log(line)
+	return line
 }
 
 // shown is what a table says of a violation.

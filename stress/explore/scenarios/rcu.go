@@ -137,9 +137,10 @@ func rcuRegister() ([]func(), func()) {
 	return []func(){d.Synchronize, reader, writer}, func() {}
 }
 
-// rcuRead has two sections without a Reader of one's own.
+// rcuRead has two sections without a Reader of one's own. There is one to borrow.
 func rcuRead() ([]func(), func()) {
 	var d rcu.Domain
+	d.Read(func() {})
 	var p rcu.Pointer[version]
 	p.Store(&version{1})
 	reader := func() {

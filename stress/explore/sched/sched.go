@@ -51,6 +51,7 @@ package sched
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -109,7 +110,11 @@ type Violation struct {
 	Trace    []string // one line for each step
 }
 
-// Error returns all of it, in several lines.
+// Error returns all of it, in several lines; of one without an end, both ends.
 func (v *Violation) Error() string {
-	return fmt.Sprintf("%s\nschedule %s\n%s", v.What, v.Schedule, strings.Join(v.Trace, "\n"))
+	trace := v.Trace
+	if few := 100; len(trace) > 2*few {
+		trace = slices.Concat(trace[:few], []string{"..."}, trace[len(trace)-few:])
+	}
+	return fmt.Sprintf("%s\nschedule %s\n%s", v.What, v.Schedule, strings.Join(trace, "\n"))
 }

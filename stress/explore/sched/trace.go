@@ -61,13 +61,15 @@ func source(pcs []uintptr) string {
 	if len(fs) == 0 {
 		return ""
 	}
-	text, err := os.ReadFile(copyOf(fs[0].File))
-	if err != nil {
-		return ""
+	file := fs[0].File
+	if sources[file] == nil {
+		text, _ := os.ReadFile(copyOf(file))
+		sources[file] = strings.Split(string(text), "\n")
 	}
-	all := strings.Split(string(text), "\n")
-	return strings.TrimSpace(all[min(fs[0].Line, len(all))-1])
+	return strings.TrimSpace(sources[file][min(fs[0].Line, len(sources[file]))-1])
 }
+
+var sources = map[string][]string{} // by file, in lines
 
 // callers are those outside of this package, and of Backoff, which stands for it.
 func callers(pcs []uintptr) (all []runtime.Frame) {
