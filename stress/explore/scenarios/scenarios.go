@@ -17,7 +17,7 @@ var scenarios = []sched.Scenario{
 	{Name: "mcs.Lock/again", Bound: [2]int{3, 3}, Setup: queueAgain},
 	{Name: "mcs.Lock/context", Bound: [2]int{2, 2}, Setup: queueGivingUp},
 	{Name: "mcs.Lock/leave", Bound: [2]int{2, 2}, Setup: queueTwoLeave},
-	{Name: "mcs.Lock/reuse", Bound: [2]int{2, 2}, Setup: queueReuse},
+	{Name: "mcs.Lock/reuse", Bound: [2]int{1, 1}, Setup: queueReuse},
 	{Name: "mcs.Mutex", Bound: [2]int{2, 2}, Setup: mcsMutex},
 	{Name: "mcs.Mutex/context", Bound: [2]int{2, 2}, Setup: mcsMutexGivingUp},
 	{Name: "rcu/lock", Bound: [2]int{3, 3}, Setup: rcuLock},
