@@ -3,6 +3,7 @@ package stress
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"hash/crc32"
 	"math/rand/v2"
 	"sync/atomic"
@@ -18,25 +19,46 @@ import (
 )
 
 var packetTrials = []Trial{
-	{"packet", "every frame that the wire does not lose comes back whole, in order and by its flow, and every buffer too", packet},
+	{"packet", "every frame that neither wire nor card loses comes back whole, in order and by its flow, and every buffer too", packet},
 }
 
-// A journey is the whole way of a packet, there and back. The near card sends frames to
-// the far one, where they go RxQueue -> spsc.Ring -> worker -> TxQueue and return.
-type journey struct {
-	near, far end
-	pool      *pktbuf.Pool
-	ring      *spsc.Ring[*pktbuf.Buf]
-	burst     int
+// A depot is what journeys have in common, one after the other.
+type depot struct {
+	mem      *nictest.Memory
+	arena    *pktbuf.Arena
+	pool     *pktbuf.Pool
+	opts     nictest.Options
+	ringSize int
+	burst    int
 
 	// table says of each flow what the worker is to mark its frames with. What it
 	// refers to is used again when no worker can have it any more.
 	table  *rcu.Map[uint64, *flow]
 	domain rcu.Domain
+}
+
+// A journey is the whole way of a packet, there and back. The near card sends frames to
+// the far one, where they go RxQueue -> spsc.Ring -> worker -> TxQueue and return.
+type journey struct {
+	*depot
+	near, far end
+	ring      *spsc.Ring[*pktbuf.Buf]
+	mishap    mishap
 
 	sent, taken, forwarded, home count       // frames, in the order of their way
 	quiet                        atomic.Bool // no faults any more
+	cut                          atomic.Bool // a card was removed
 }
+
+// A mishap is what else befalls the cards, beside faults that pass by themselves.
+type mishap int
+
+const (
+	nothing mishap = iota
+	hang           // of both cards' transmission, which only a reset ends
+	removal        // of one card
+	mishaps
+)
 
 // A count is of frames, kept by one goroutine and told when it has ended.
 type count struct {
@@ -53,30 +75,61 @@ type end struct {
 	rx   *pktbuf.Cache // of who receives here
 	tx   *pktbuf.Cache // of who sends here
 
-	lost  atomic.Uint64 // frames that never arrived whole
-	fates *rand.Rand    // of the card, when it is locked
+	lost   atomic.Uint64 // frames that never arrived whole
+	doomed atomic.Bool   // the card is being removed
+	fates  *rand.Rand    // of the card, when it is locked
 }
 
 const flows = 16
 
 func packet(r *round) {
-	ringSize := 8 << r.rand.IntN(6)
-	j := &journey{
-		ring:  spsc.New[*pktbuf.Buf](r.capacity()),
-		burst: 1 + r.rand.IntN(64),
-		table: rcu.NewMap[uint64, *flow](),
+	d := &depot{
+		opts:     nictest.Options{Deferred: r.rand.IntN(2) == 0, Lax: r.rand.IntN(4) == 0},
+		ringSize: 8 << r.rand.IntN(6),
+		burst:    1 + r.rand.IntN(64),
+		table:    rcu.NewMap[uint64, *flow](),
 	}
-	opts := nictest.Options{Deferred: r.rand.IntN(2) == 0, Lax: r.rand.IntN(4) == 0}
-	closed, ok := j.open(r, opts, ringSize)
-	if !ok {
+	capacity := r.capacity()
+	if !d.stock(r, capacity) {
 		return
 	}
 	for key := range uint64(flows) {
-		j.table.Store(key, newFlow(key, 0))
+		d.table.Store(key, newFlow(key, 0))
+	}
+	mishap := mishap(r.rand.IntN(int(mishaps)))
+	d.travel(r, capacity, mishap)
+	if mishap == removal && !r.lost() {
+		d.travel(r, capacity, nothing) // on two new cards
+	}
+	if !r.lost() {
+		err := d.pool.Close()
+		r.want(err == nil, "%v", err)
+	}
+}
+
+// stock makes the memory of two cards and the buffers of all who take part.
+func (d *depot) stock(r *round, capacity int) (ok bool) {
+	const caches, inCache, bufferSize, page = 4, 512, 2048, 2 << 20
+	buffers := 4*d.ringSize + caches*inCache + capacity + 4*d.burst
+	d.mem = nictest.NewMemory(page * (2 + buffers/(page/(bufferSize+2*pktbuf.Headroom))))
+	d.arena = pktbuf.NewArena(d.mem.Region())
+	var err error
+	if d.pool, err = pktbuf.NewPool(d.arena, buffers, bufferSize); err != nil {
+		r.violated("%v", err)
+	}
+	return err == nil
+}
+
+// travel is one journey, from two cards that nobody has used to the last buffer that
+// they held.
+func (d *depot) travel(r *round, capacity int, m mishap) {
+	j := &journey{depot: d, ring: spsc.New[*pktbuf.Buf](capacity), mishap: m}
+	if !j.open(r) {
+		return
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
-	if opts.Deferred {
+	if d.opts.Deferred {
 		go j.near.card.Run(ctx)
 		go j.far.card.Run(ctx)
 	}
@@ -88,72 +141,89 @@ func packet(r *round) {
 	r.run("sink", j.sink)
 	r.join()
 	if !r.lost() {
-		closed()
+		j.close(r)
 	}
 }
 
-// open makes two cards with a cable between them, and returns what closes all and counts
-// the buffers.
-func (j *journey) open(r *round, opts nictest.Options, ringSize int) (closed func(), ok bool) {
-	const caches, inCache, bufferSize, page = 4, 512, 2048, 2 << 20
-	buffers := 4*ringSize + caches*inCache + j.ring.Cap() + 4*j.burst
-	mem := nictest.NewMemory(page * (2 + buffers/(page/(bufferSize+2*pktbuf.Headroom))))
-	arena := pktbuf.NewArena(mem.Region())
-	var err error
-	if j.pool, err = pktbuf.NewPool(arena, buffers, bufferSize); err != nil {
-		r.violated("%v", err)
-		return nil, false
-	}
-	ends := []*end{&j.near, &j.far}
-	for i, e := range ends {
+func (j *journey) ends() []*end { return []*end{&j.near, &j.far} }
+
+// open makes two cards with a cable between them.
+func (j *journey) open(r *round) (ok bool) {
+	for i, e := range j.ends() {
+		opts := j.opts
 		opts.MAC = nicring.MAC{2, 0, 0, 0, 0, byte(i)}
-		e.card = nictest.New(mem, opts)
+		e.card = nictest.New(j.mem, opts)
 		e.rx, e.tx = j.pool.NewCache(), j.pool.NewCache()
 		e.fates = rand.New(rand.NewPCG(r.rand.Uint64(), 0))
-		if e.port, err = e1000e.Open(e.card, arena, e1000e.Config{
-			RxRing: ringSize, TxRing: ringSize,
+		var err error
+		if e.port, err = e1000e.Open(e.card, j.arena, e1000e.Config{
+			RxRing: j.ringSize, TxRing: j.ringSize,
 			RxCaches: []*pktbuf.Cache{e.rx}, TxCaches: []*pktbuf.Cache{e.tx},
 			Filter: nicring.Filter{Promiscuous: true},
 		}); err != nil {
 			r.violated("%v", err)
-			return nil, false
+			return false
 		}
 	}
 	nictest.Link(j.near.card, j.far.card)
-	return func() {
-		for _, e := range ends {
-			err := e.port.Close()
-			r.want(err == nil, "%v", err)
-			e.rx.Flush()
-			e.tx.Flush()
-			for _, v := range e.card.Violations() {
-				r.violated("the driver: %s", v)
-			}
-		}
-		err := j.pool.Close()
+	return true
+}
+
+// close closes both ports, that of a card which is gone too, and counts the buffers.
+func (j *journey) close(r *round) {
+	for _, e := range j.ends() {
+		err := e.port.Close()
 		r.want(err == nil, "%v", err)
-	}, true
+		e.rx.Flush()
+		e.tx.Flush()
+		for _, v := range e.card.Violations() {
+			r.violated("the driver: %s", v)
+		}
+	}
+	r.want(j.pool.Len() == j.pool.Cap(), "%d of %d buffers are back", j.pool.Len(), j.pool.Cap())
 }
 
 // breakCards has both cards misbehave, and in the end no more.
 func (j *journey) breakCards(p *part) {
-	for p.on() {
-		for _, e := range []*end{&j.near, &j.far} {
-			e.card.SetFaults(e.draw(p))
+	begin := p.rand.IntN(20) // of the mishap
+	for n := 0; p.on() && !j.cut.Load(); n++ {
+		for _, e := range j.ends() {
+			e.card.SetFaults(j.draw(p, e, n == begin))
+		}
+		if p.one(32) {
+			j.near.card.SetLink(false)
+			time.Sleep(time.Duration(p.rand.IntN(1000)) * time.Microsecond)
+			j.near.card.SetLink(true)
 		}
 		time.Sleep(time.Duration(p.rand.IntN(1000)) * time.Microsecond)
+		if n == begin && j.mishap == removal {
+			e := j.ends()[p.rand.IntN(2)]
+			e.doomed.Store(true)
+			e.card.Remove()
+			j.cut.Store(true)
+		}
 	}
-	for _, e := range []*end{&j.near, &j.far} {
+	for _, e := range j.ends() {
 		e.card.SetFaults(nictest.Faults{})
 	}
 	j.quiet.Store(true)
 }
 
-func (e *end) draw(p *part) (f nictest.Faults) {
-	if p.one(3) {
-		f.HoldRx, f.HoldTx = p.rand.IntN(8), p.rand.IntN(8)
+// draw draws faults of a card. Where one is to be removed there are none that can come
+// to a reset: what is lost by both at once nobody could count.
+func (j *journey) draw(p *part, e *end, mishap bool) (f nictest.Faults) {
+	if j.mishap != removal {
+		if p.one(3) {
+			f.HoldRx, f.HoldTx = p.rand.IntN(8), p.rand.IntN(8)
+		}
+		f.TxStuck = p.one(8)
 	}
-	f.TxStuck = p.one(8)
+	if j.mishap == hang {
+		f.TxHangs = mishap // reception that hangs is seen by what arrives, and here the source ends
+		f.ResetHangs, f.NVMHangs = p.one(8), p.one(8)
+		f.LostDoorbells = p.rand.IntN(3)
+	}
+	f.LostInterrupts = p.rand.IntN(3)
 	if p.one(2) {
 		f.Wire = func([]byte) nictest.Fate {
 			fate := nictest.Arrives
@@ -185,14 +255,16 @@ func (e *end) draw(p *part) (f nictest.Faults) {
 	return f
 }
 
-// missing returns how many frames were lost on the way to an end and in its card, all
-// of which are counted somewhere.
-func (e *end) missing() uint64 {
-	s, err := e.port.Stats()
-	if err != nil {
-		return 0
+// settled reports whether every frame that was sent from one end to the other has arrived
+// or is counted somewhere as lost, on the way or in one of the cards.
+func (j *journey) settled(p *part, from, to *end, sent *count, arrived uint64) bool {
+	if !j.quiet.Load() || !sent.ended.Load() {
+		return false
 	}
-	return e.lost.Load() + s.RxMissed + s.RxDropped
+	s, _ := to.port.Stats() // of a card that is gone they are what they last were
+	lost := from.card.Lost().Sent + to.card.Lost().Received + to.lost.Load() + s.RxMissed + s.RxDropped
+	p.want(arrived+lost <= sent.n, "%d frames were sent, %d arrived and %d are missing", sent.n, arrived, lost)
+	return arrived+lost >= sent.n
 }
 
 // A frame's bytes: Ethernet, then from here on the flow, its number in the flow, the
@@ -225,7 +297,7 @@ func mark(key uint64) uint64 { return (key + 1) * 0x9E3779B97F4A7C15 }
 func (j *journey) source(p *part) {
 	var numbers [flows]uint64
 	tx := j.near.port.TxQueue(0)
-	for p.on() {
+	for p.on() && !j.cut.Load() {
 		bufs := make([]*pktbuf.Buf, 1+p.rand.IntN(j.burst))
 		bufs = bufs[:j.near.tx.GetN(bufs)]
 		for _, b := range bufs {
@@ -244,23 +316,24 @@ func (j *journey) source(p *part) {
 	j.sent.end()
 }
 
-// send hands over all of bufs, however long the card takes, and counts them.
+// send hands over all of bufs, however long the card takes unless one was removed, and
+// counts them.
 func (j *journey) send(p *part, tx nicring.TxQueue, bufs []*pktbuf.Buf, to *count) {
 	all := len(bufs)
 	for wait := (spinlock.Backoff{}); ; wait.Wait() {
 		n := tx.Send(bufs)
 		bufs = bufs[n:]
-		if len(bufs) == 0 || p.round.lost() {
+		if len(bufs) == 0 || p.round.lost() || n == 0 && j.cut.Load() {
 			break
 		}
 	}
 	j.pool.PutN(bufs)
-	to.n += uint64(all)
-	p.did(all)
+	to.n += uint64(all - len(bufs))
+	p.did(all - len(bufs))
 }
 
 // idle has a receiver wait a little for frames, or for the one before it to end.
-func idle(p *part, rx nicring.RxQueue, wait *spinlock.Backoff) {
+func (e *end) idle(p *part, wait *spinlock.Backoff) {
 	if !p.one(4) {
 		wait.Wait()
 		return
@@ -268,8 +341,9 @@ func idle(p *part, rx nicring.RxQueue, wait *spinlock.Backoff) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(p.rand.IntN(500))*time.Microsecond)
 	defer cancel()
 	p.timed(func() {
-		err := rx.Wait(ctx)
-		p.want(err == nil || ctx.Err() != nil, "a wait for frames failed with %v", err)
+		err := e.port.RxQueue(0).Wait(ctx)
+		gone := e.doomed.Load() && errors.Is(err, nicring.ErrRemoved)
+		p.want(err == nil || ctx.Err() != nil || gone, "a wait for frames failed with %v", err)
 	})
 }
 
@@ -286,11 +360,10 @@ func (j *journey) receive(p *part) {
 		}
 		if n > 0 {
 			wait.Reset()
-		} else if j.quiet.Load() && j.sent.ended.Load() && j.taken.n+j.far.missing() >= j.sent.n {
-			p.want(j.taken.n+j.far.missing() == j.sent.n, "%d frames were sent, %d arrived and %d are missing", j.sent.n, j.taken.n, j.far.missing())
+		} else if j.settled(p, &j.near, &j.far, &j.sent, j.taken.n) {
 			break
 		} else {
-			idle(p, rx, &wait)
+			j.far.idle(p, &wait)
 		}
 		p.did(n)
 		p.pause()
@@ -400,11 +473,10 @@ func (j *journey) sink(p *part) {
 		j.home.n += uint64(n)
 		if n > 0 {
 			wait.Reset()
-		} else if j.quiet.Load() && j.forwarded.ended.Load() && j.home.n+j.near.missing() >= j.forwarded.n {
-			p.want(j.home.n+j.near.missing() == j.forwarded.n, "%d frames were sent back, %d arrived and %d are missing", j.forwarded.n, j.home.n, j.near.missing())
+		} else if j.settled(p, &j.far, &j.near, &j.forwarded, j.home.n) {
 			return
 		} else {
-			idle(p, rx, &wait)
+			j.near.idle(p, &wait)
 		}
 		p.did(n)
 		p.pause()

@@ -2,6 +2,7 @@ package nictest_test
 
 import (
 	"context"
+	"encoding/binary"
 	"testing"
 	"time"
 
@@ -330,4 +331,22 @@ func TestLost(t *testing.T) {
 		d.send(frame(mac, 60, 3))
 		some(d, 3)
 	})
+}
+
+// TestRemovedLeavesMemoryAlone takes a card out that has frames, and descriptors that
+// it has not looked at yet. A frame that comes too late moves none of them.
+func TestRemovedLeavesMemoryAlone(t *testing.T) {
+	d := newTiny(t, 8, nictest.Options{Deferred: true})
+	d.Step()
+	for i := range 10 { // for seven descriptors
+		d.Deliver(frame(mac, 60, byte(i)))
+	}
+	for range 3 {
+		require.NotNil(t, d.recv())
+	}
+	next := d.rxDesc(7) // the eighth frame's, which was handed over just now
+	d.Remove()
+	d.Deliver(frame(mac, 60, 10))
+	require.Zero(t, binary.LittleEndian.Uint64(next[8:]))
+	require.Equal(t, nictest.Losses{Received: 4}, d.Lost())
 }

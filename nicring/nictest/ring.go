@@ -177,6 +177,9 @@ func (c *Card) load32(at int) uint32 { return binary.LittleEndian.Uint32(c.mem.b
 
 // mayAccess reports whether the card may access memory now.
 func (c *Card) mayAccess() bool {
+	if c.gone {
+		return false
+	}
 	if !c.busMaster && !c.refused {
 		c.refused = true
 		c.violate("access to memory with bus mastering off")
