@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 // TestLinuxTrafficMeasured has Linux receive what generate sends, and capture
@@ -37,6 +38,12 @@ func TestLinuxTrafficMeasured(t *testing.T) {
 	conn, err := net.ListenPacket("udp4", here+":9")
 	require.NoError(t, err)
 	defer conn.Close()
+	raw, err := conn.(*net.UDPConn).SyscallConn()
+	require.NoError(t, err)
+	require.NoError(t, raw.Control(func(fd uintptr) { // room for all, however late they are read
+		err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 16<<20)
+	}))
+	require.NoError(t, err)
 	generate := exec.Command("ferrule", "generate", cardB, "--to-mac", iface.HardwareAddr.String(), "--from", there, "--to", here,
 		"--flows", "10", "--rate", "1k", "--count", "2000", "--size", "imix", "--json")
 	var out bytes.Buffer
@@ -44,7 +51,7 @@ func TestLinuxTrafficMeasured(t *testing.T) {
 	require.NoError(t, generate.Start())
 	from, p := map[string]int{}, make([]byte, 2048)
 	require.NoError(t, conn.SetReadDeadline(time.Now().Add(within)))
-	for range 2000 { // while they come: Linux keeps a few hundred at most
+	for range 2000 {
 		_, a, err := conn.ReadFrom(p)
 		require.NoError(t, err, "after %v", from)
 		from[a.(*net.UDPAddr).IP.String()]++
