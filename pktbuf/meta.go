@@ -81,7 +81,9 @@ func (t Transport) String() string { return [4]string{"none", "TCP", "UDP", "?"}
 
 // An Offload is what a card is to do to a packet while it sends it. The lengths
 // say where the headers are: the link layer's are the first L2Len bytes of the
-// data, the network layer's the next L3Len, the transport's the next L4Len.
+// data, the network layer's the next L3Len, the transport's the next L4Len. What
+// follows, to the end of the data, is the transport's payload: padding that came
+// with a short frame has to be trimmed before a checksum is asked for.
 //
 // With a SegmentSize the packet, which may be longer than a frame, is sent as
 // several: each has all three headers, adapted, and that many bytes of what
