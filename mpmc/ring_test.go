@@ -54,9 +54,9 @@ func TestValuesOfManyLines(t *testing.T) {
 func TestLostRaceIsNeitherFullNorEmpty(t *testing.T) {
 	const goroutines, each, burst = 8, 4096, 15 // a run, and parts of two
 	r := mpmc.NewAt[int](goroutines*each*(1+burst), math.MaxUint64-goroutines*each)
-	rounds := 5
+	rounds := 60
 	if testing.Short() {
-		rounds = 1
+		rounds = 8
 	}
 	var full, empty atomic.Int64
 	crowd := func(work func(vs []int)) {
